@@ -1,0 +1,90 @@
+# make            builds ./tracer
+# make check      installs what is missing, builds, runs every test; ends with "N passed, N failed"
+# make demo       a capture from arming to the bundle, on a server and a client that go wrong
+# make bench      measures, side by side with its peers
+# make mutants    shows that check fails for each of tests/mutants
+# make faults     kills each process in each stage
+CC = gcc
+BUILD = build
+CFLAGS = -O2 -g
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+	-Wno-missing-field-initializers
+PACKAGES = lua5.4 libtracefs libtraceevent libpcap libarchive jansson libpcre2-8 libcap-ng libseccomp libsodium
+PREFIX = /usr/local
+
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -Isrc -Isrc/source $(WARNINGS) \
+	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS) $(SANITIZE)
+LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+
+SOURCES = $(wildcard src/*.c src/source/*.c src/condition/*.c src/convert/*.c src/command/*.c)
+OBJECTS = $(SOURCES:src/%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
+LIBRARY = $(filter-out $(BUILD)/main.o,$(OBJECTS))
+UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
+PROVOKERS = $(BUILD)/provoke/numbers $(BUILD)/provoke/oneclock $(BUILD)/provoke/oom $(BUILD)/provoke/scoutfsd
+
+.PHONY: all check deps units sanitized e2e provoke clang demo bench mutants faults install clean
+
+all: tracer
+
+tracer: $(BUILD)/tracer
+	@cp -f $< $@
+
+$(BUILD)/tracer: $(OBJECTS)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/embedded.c: lua/embed.sh $(wildcard lua/*.lua)
+	@mkdir -p $(@D)
+	sh lua/embed.sh $(wildcard lua/*.lua) >$@
+
+$(BUILD)/embedded.o: $(BUILD)/embedded.c
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/libtracer.a: $(LIBRARY)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtracer.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libtracer.a $(LIBS) -lcmocka
+
+$(BUILD)/provoke/scoutfsd: tests/provoke/events.c tests/provoke/packets.c
+$(BUILD)/provoke/%: tests/provoke/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -MMD -MP -o $@ $(filter %.c,$^)
+
+deps:
+	@sh contrib/deps.sh install build test dev
+
+units: $(UNITS)
+provoke: $(PROVOKERS)
+
+# Everything is built a second time with sanitizers, and a third time with the other compiler.
+sanitized:
+	@$(MAKE) --no-print-directory BUILD=build/sanitized CFLAGS="-O1 -g -Werror" \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" units
+clang:
+	@$(MAKE) --no-print-directory BUILD=build/clang CC=clang CFLAGS="-O2 -g -Werror" build/clang/tracer
+
+check: deps
+	@$(MAKE) --no-print-directory -j2 CFLAGS="$(CFLAGS) -Werror" all units provoke >build.log 2>&1 || { cat build.log; exit 1; }
+	@$(MAKE) --no-print-directory -j2 sanitized clang >>build.log 2>&1 || { cat build.log; exit 1; }
+	@tests/run -v $(UNITS) $(UNITS:$(BUILD)/%=build/sanitized/%) $(wildcard tests/e2e/*.t)
+
+demo:
+	@sh contrib/deps.sh install build demo
+	@$(MAKE) --no-print-directory -j2 all provoke >build.log 2>&1 || { cat build.log; exit 1; }
+	@bash contrib/demo.sh
+
+install: tracer
+	install -D -m 755 tracer $(DESTDIR)$(PREFIX)/bin/tracer
+	install -d $(DESTDIR)/usr/share/tracer/recipes
+	install -m 644 recipes/*.lua $(DESTDIR)/usr/share/tracer/recipes
+
+clean:
+	rm -rf build tracer build.log
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)

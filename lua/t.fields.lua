@@ -1,0 +1,209 @@
+-- The constructors of recipes, as data: what each takes, in which unit, by default, and where that is settled. The
+-- checker and the reference of the manual both read these tables.
+--
+--   role      where it stands: "collect", "stop", "part" (of others)
+--   what      its positional values: `key` in the plan, `each` the key of one among many, `accepts` other constructors
+--   a field   name, type; `plan` its key in the plan where that is another; `only` the role that it belongs to
+--   from      who decides what the value means: a file of the kernel, a manual page
+--   name      what the plan calls it where the recipe does not
+--   finish    what fields have to do with each other: gets the plan's entry and the names that were given
+local core = require "t.core"
+local types = require "t.types"
+
+local name = { "name", types.name, doc = "Names its file in the bundle.", from = "tracer-bundle(5)" }
+local label = {
+  "name", types.label, only = "stop",
+  doc = "Names the condition in the summary.", from = "tracer-bundle(5)",
+}
+local hits = {
+  "hits", types.count, default = 1, only = "stop",
+  doc = "How many times it has to be seen.", from = "tracer-recipe(5)",
+}
+local within = {
+  "within", types.duration, only = "stop",
+  doc = "The time in which the hits have to come.", from = "tracer-recipe(5)",
+}
+
+local function check_within(spec)
+  if spec.within and spec.hits < 2 then
+    return "within says in which time several hits have to come, so hits has to be 2 or more"
+  end
+end
+
+local fields = {}
+
+fields.event = {
+  role = "stop",
+  doc = "An event with a filter: in t.ftrace it is recorded, in stop it ends the capture.",
+  what = {
+    key = "events", each = "event", type = types.event, least = 1,
+    doc = "Events of the kernel: SYSTEM:NAME with globs, kprobe:FUNC or uprobe:PATH:SYMBOL.",
+    from = "available_events of tracefs",
+  },
+  label,
+  {
+    "filter", types.text,
+    doc = "Only the events that pass it.", from = "Documentation/trace/events.rst of the kernel",
+  },
+  {
+    "stack", types.boolean, only = "collect",
+    doc = "Record the kernel's stack with each.", from = "the trigger stacktrace of tracefs",
+  },
+  {
+    "fetch", types.list(types.text), only = "collect",
+    doc = "Arguments of a probe, like \"flags=%di:u32\".",
+    from = "Documentation/trace/kprobetrace.rst of the kernel",
+  },
+  hits,
+  within,
+  default_name = function(spec) return spec.event:sub(1, 100) end,
+  finish = function(spec)
+    for _, item in ipairs(spec.events) do
+      if spec.fetch and not item.event:find("^[ku]probe:") then
+        return "fetch is for kprobe: and uprobe: events, '" .. item.event .. "' has its own fields"
+      end
+    end
+    return check_within(spec)
+  end,
+}
+
+fields.ftrace = {
+  role = "collect",
+  doc = "Events of the kernel, in a ring of its own.",
+  what = {
+    key = "events", each = "event", type = types.event, least = 1, accepts = { event = true, try = true },
+    doc = "Events, t.event{...} with a filter, t.try for what may be missing.",
+    from = "available_events of tracefs",
+  },
+  name,
+  {
+    "keep", types.size, default = "16M",
+    doc = "Size of the ring, over all CPUs.", from = "buffer_size_kb of tracefs",
+  },
+  { "pids", types.list(types.pid), doc = "Only the events of these tasks.", from = "set_event_pid of tracefs" },
+  {
+    "comm", types.list(types.comm),
+    doc = "Only the events of tasks of these names, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel",
+  },
+  {
+    "post", types.size, plan = "post_keep",
+    doc = "Size of the ring for what comes after the event; a quarter of keep, at least 1M, if the recipe has a post.",
+    from = "buffer_size_kb of tracefs",
+  },
+  {
+    "stack", types.boolean, default = false,
+    doc = "Record the kernel's stack with each event.", from = "options/stacktrace of tracefs",
+  },
+  default_name = function() return "events" end,
+}
+
+fields.packets = {
+  role = "collect",
+  doc = "Packets of the network, in a ring of its own.",
+  what = { key = "filter", type = types.text, most = 1, doc = "A filter.", from = "pcap-filter(7)" },
+  name,
+  {
+    "host", types.list(types.address), default = {},
+    doc = "From or to one of these addresses.", from = "pcap-filter(7)",
+  },
+  { "src", types.list(types.address), default = {}, doc = "From one of these addresses.", from = "pcap-filter(7)" },
+  { "dst", types.list(types.address), default = {}, doc = "To one of these addresses.", from = "pcap-filter(7)" },
+  { "port", types.list(types.port), default = {}, doc = "From or to one of these ports.", from = "pcap-filter(7)" },
+  { "tcp", types.choice("rst"), doc = "Only TCP segments with this flag, of IPv4 and IPv6.", from = "RFC 9293" },
+  {
+    "keep", types.size_or_duration, default = "64M", spread = true,
+    doc = "Size of the ring, or the time that it holds.", from = "tracer-recipe(5)",
+  },
+  {
+    "payload", types.payload, default = "128B",
+    doc = "How much of each packet is kept; \"all\" for whole packets.", from = "pcap_set_snaplen(3PCAP)",
+  },
+  { "interface", types.interface, default = "any", doc = "The network interface.", from = "packet(7)" },
+  default_name = function() return "packets" end,
+}
+
+fields.files = {
+  role = "collect",
+  doc = "Files as they are at the start, at the stop, or again and again.",
+  what = {
+    key = "paths", each = "path", type = types.path, least = 1, accepts = { try = true },
+    doc = "Paths with globs; {pid} and {FIELD} stand for integer fields of the stop event.", from = "glob(7)",
+  },
+  name,
+  {
+    "at", types.choice("start", "stop", "both"), plan = "when", -- `at` of the plan is the place in the recipe
+    doc = "When; \"stop\" without every.", from = "tracer-recipe(5)",
+  },
+  { "every", types.duration, doc = "How often a sample is taken.", from = "tracer-recipe(5)" },
+  {
+    "keep", types.duration, plan = "keep_ns",
+    doc = "The time that the samples cover; \"10m\" with every.", from = "tracer-recipe(5)",
+  },
+  { "max", types.size, default = "1M", doc = "How much is kept of one file.", from = "tracer-recipe(5)" },
+  default_name = function() return "files" end,
+  finish = function(spec)
+    local at = spec.when or (spec.every and "every" or "stop")
+    spec.when = nil
+    spec.start = at == "start" or at == "both"
+    spec.stop = at == "stop" or at == "both"
+    if spec.every and spec.every < 1000000 then
+      return "every must be 1ms or more"
+    elseif spec.keep_ns and not spec.every then
+      return "keep is the time that samples cover, so it needs every"
+    elseif spec.every then
+      spec.keep_ns = spec.keep_ns or core.duration("10m")
+    end
+    for _, item in ipairs(spec.paths) do
+      if item.path:find("{[%w_]+}") and (spec.start or spec.every) then
+        return "'" .. item.path .. "' names a field of the stop event, which is known at the stop only"
+      end
+    end
+  end,
+}
+
+fields.log = {
+  role = "collect",
+  doc = "A log, from the start on.",
+  what = {
+    key = "log", type = types.log, least = 1, most = 1,
+    doc = "\"kernel\", \"journal\" or the path of a text file.", from = "kmsg of proc(5), journalctl(1)",
+  },
+  name,
+  { "keep", types.size, default = "4M", doc = "How much of it is kept.", from = "tracer-recipe(5)" },
+  default_name = function(spec)
+    local last = spec.log:match("[^/]*$"):gsub("[^%w._-]", "-"):gsub("^%.+", "")
+    return last ~= "" and last:sub(1, 60) or "log"
+  end,
+}
+
+fields.line = {
+  role = "stop",
+  doc = "A line of a log.",
+  what = {
+    key = "log", type = types.log, most = 1, default = "kernel",
+    doc = "The log; \"kernel\" without it.", from = "t.log",
+  },
+  label,
+  { "text", types.text, doc = "What the line contains.", from = "tracer-recipe(5)" },
+  { "regex", types.text, doc = "What the line matches.", from = "pcre2pattern(3)" },
+  hits,
+  within,
+  default_name = function(spec) return (spec.text or spec.regex):sub(1, 100) end,
+  finish = function(spec)
+    if not spec.text and not spec.regex then
+      return 'text or regex has to say which line: text = "BUG:"'
+    end
+    return check_within(spec)
+  end,
+}
+
+fields.try = {
+  role = "part",
+  doc = "What this machine may lack, in t.ftrace and t.files.",
+  what = {
+    key = "items", type = types.text, least = 1, accepts = { event = true, try = true },
+    doc = "Events or paths.", from = "tracer-recipe(5)",
+  },
+}
+
+return fields

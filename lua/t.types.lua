@@ -1,0 +1,224 @@
+-- The types of fields. Each has `read`, which gives what goes into the plan, or nil and a sentence that says why
+-- not; and `text`, which says what is expected.
+local core = require "t.core"
+local value = require "t.value"
+
+local types = {}
+
+-- A value as a sentence shows it.
+function types.show(v)
+  if type(v) == "string" then
+    local text = #v > 40 and v:sub(1, 40) .. "..." or v
+    return "'" .. text:gsub("%c", "?") .. "'"
+  elseif type(v) == "number" or type(v) == "boolean" or value.kind(v) then
+    return tostring(v)
+  end
+  return "a " .. type(v)
+end
+
+local function unit(kind, field, parse, forms)
+  return {
+    text = "a " .. kind .. " like " .. forms,
+    read = function(v)
+      local is, data = value.kind(v)
+      if is == kind then
+        return data[field]
+      elseif type(v) == "string" then
+        return parse(v)
+      elseif type(v) == "number" then
+        return parse(string.format("%.14g", v))
+      end
+    end,
+  }
+end
+
+types.duration = unit("duration", "ns", core.duration, '"200ms", "3s" or "5m"')
+types.size = unit("size", "bytes", core.size, '"64K", "8M" or "2G"')
+
+types.size_or_duration = {
+  text = 'a size like "64M" or a duration like "30s"',
+  -- gives the name of the field in the plan too
+  read = function(v)
+    local ns = types.duration.read(v)
+    if ns then
+      return { keep_ns = ns }
+    end
+    local bytes, why = types.size.read(v)
+    return bytes and { keep = bytes }, why and why:gsub("write a size like.*", 'write "64M" or "30s"')
+  end,
+}
+
+types.payload = {
+  text = 'a size like "128B", or "all"',
+  read = function(v)
+    if v == "all" then
+      return 0
+    end
+    local bytes, why = types.size.read(v)
+    if bytes and (bytes < 1 or bytes > 262144) then
+      return nil, types.show(v) .. ' is not between "1B" and "256K"'
+    end
+    return bytes, why
+  end,
+}
+
+types.boolean = {
+  text = "true or false",
+  read = function(v)
+    if type(v) == "boolean" then
+      return v
+    end
+  end,
+}
+
+types.text = {
+  text = "a text",
+  read = function(v)
+    if value.kind(v) == "address" then
+      return tostring(v)
+    elseif type(v) == "string" and v ~= "" then
+      if not core.is_text(v) then
+        return nil, "it holds a control character, or is not UTF-8"
+      end
+      return v
+    end
+  end,
+}
+
+local function matching(text, longest, pattern)
+  return {
+    text = text,
+    read = function(v)
+      if type(v) == "string" and #v <= longest and core.is_text(v) and v:find(pattern) then
+        return v
+      end
+    end,
+  }
+end
+
+types.name = matching("a name of letters, digits, '.', '_' and '-', at most 64 of them", 64, "^[%w_-][%w._-]*$")
+types.interface = matching("the name of a network interface", 15, "^[^%s/]+$")
+types.label = matching("a text of at most 100 bytes", 100, "^.+$")
+
+types.comm = {
+  text = "a command name",
+  read = function(v)
+    local name, why = types.text.read(v)
+    if name and #name > 15 then
+      return nil, types.show(v) .. " has " .. #name .. " bytes, a command name has at most 15"
+    end
+    return name, why
+  end,
+}
+
+function types.integer(least, most, what)
+  return {
+    text = what,
+    read = function(v)
+      local n = type(v) == "number" and math.tointeger(v)
+      return n and n >= least and n <= most and n or nil
+    end,
+  }
+end
+
+types.port = types.integer(1, 65535, "a port from 1 to 65535")
+types.pid = types.integer(1, 4194304, "a process ID from 1 to 4194304")
+types.count = types.integer(1, 1000000000, "a whole number from 1")
+
+types.address = {
+  text = 'an IPv4 or IPv6 address like "10.0.0.5" or "fe80::1"',
+  read = function(v)
+    local a = type(v) == "string" and value.address(v) or v
+    return value.kind(a) == "address" and tostring(a) or nil
+  end,
+}
+
+-- An event: SYSTEM:NAME with globs, kprobe:FUNC or uprobe:PATH:SYMBOL.
+local event_forms = {
+  "^kprobe:[%w_.]+$",
+  "^uprobe:/[^:]*:[^:%s]+$",
+  "^[%w_*?%[%]!-]+:[%w_*?%[%]!-]+$",
+}
+
+types.event = {
+  text = "an event like SYSTEM:NAME, kprobe:FUNC or uprobe:/PATH:SYMBOL",
+  read = function(v)
+    if type(v) ~= "string" or not core.is_text(v) then
+      return nil
+    end
+    local probe = v:match("^[ku]probe:")
+    for i, form in ipairs(event_forms) do
+      if v:find(form) and (i < 3 or not probe) then
+        return v
+      end
+    end
+  end,
+}
+
+types.path = {
+  text = 'an absolute path like "/proc/meminfo"',
+  read = function(v)
+    if type(v) == "string" and v:sub(1, 1) == "/" and core.is_text(v) then
+      return v
+    end
+  end,
+}
+
+types.log = {
+  text = '"kernel", "journal" or an absolute path',
+  read = function(v)
+    return (v == "kernel" or v == "journal") and v or types.path.read(v)
+  end,
+}
+
+-- One of a few words.
+function types.choice(...)
+  local words = { ... }
+  local quoted = {}
+  for i, word in ipairs(words) do
+    quoted[i] = '"' .. word .. '"'
+  end
+  return {
+    text = table.concat(quoted, " or "),
+    read = function(v)
+      for _, word in ipairs(words) do
+        if v == word then
+          return word
+        end
+      end
+    end,
+  }
+end
+
+-- One or a list of them; lists nest.
+function types.list(of)
+  local function add(to, v)
+    if type(v) == "table" and not value.kind(v) then
+      for _, inner in ipairs(v) do
+        local bad, why = add(to, inner)
+        if bad then
+          return bad, why
+        end
+      end
+      return
+    end
+    local item, why = of.read(v)
+    if item == nil then
+      return v, why or types.show(v) .. " is not " .. of.text
+    end
+    to[#to + 1] = item
+  end
+  return {
+    text = of.text .. ", or a list of them",
+    read = function(v)
+      local items = {}
+      local bad, why = add(items, v)
+      if bad ~= nil then
+        return nil, why
+      end
+      return core.list(items)
+    end,
+  }
+end
+
+return types

@@ -1,0 +1,31 @@
+-- Which requests made a disk slow, and did the disk report an error?
+--
+--   tracer slow-disk.lua [keep=128M]
+--
+-- Stops at a request that ends in an error, or when the kernel's log tells of a disk that is slow or gone. A disk that is
+-- slow without an error: end it by Ctrl+C while it is slow, the ring has each request from its issue to its end.
+local keep = t.args { "keep:size=128M" }
+
+return {
+  collect = {
+    t.ftrace {
+      name = "block", keep = keep,
+      "block:block_rq_insert", "block:block_rq_issue", "block:block_rq_complete", "block:block_rq_requeue",
+      t.try { "block:block_rq_error", "block:block_io_start", "block:block_io_done" },
+    },
+    t.ftrace {
+      name = "drivers", keep = "4M",
+      t.try { "scsi:scsi_dispatch_cmd_timeout", "scsi:scsi_dispatch_cmd_error", "scsi:scsi_eh_wakeup", "nvme:nvme_*" },
+      "writeback:writeback_start", "writeback:writeback_written",
+    },
+    t.files { every = "1s", "/proc/diskstats", "/proc/meminfo", t.try "/proc/pressure/io" },
+    t.files { at = "both", "/proc/mounts", "/proc/partitions", t.try { "/sys/block/*/queue/scheduler", "/sys/block/*/stat" } },
+    t.log { "kernel", keep = "8M" },
+  },
+  stop = {
+    t.event { name = "request failed", "block:block_rq_complete", filter = "error != 0" },
+    t.line { name = "disk error", text = "I/O error" },
+    t.line { name = "disk timeout", regex = "(timed out|timeout|resetting link|hard resetting)" },
+  },
+  post = "500ms",
+}

@@ -1,0 +1,47 @@
+/* The board: the live figures of a capture, in a page that every process of it writes its own part of and that
+ * `tracer status` reads. */
+#pragma once
+
+#include <stdint.h>
+
+#include "err.h"
+#include "source.h"
+
+#define BOARD_MAX 64 /* sources, and conditions, in one plan */
+
+enum stage {
+	STAGE_ARM,
+	STAGE_WATCH,
+	STAGE_HALT,
+	STAGE_SAVE,
+	STAGE_CONVERT,
+	STAGE_SEAL,
+	STAGE_DONE,
+};
+
+/* "arm", "watch", ... */
+const char *stage_text(enum stage stage);
+
+/* How near a condition is. */
+struct progress {
+	uint64_t seen; /* records that matched */
+	uint64_t last; /* boot clock: the last of them */
+};
+
+struct board {
+	uint32_t schema; /* 1 */
+	uint32_t stage;	 /* enum stage */
+	int32_t pid;	 /* of the engine */
+	uint32_t whole;	/* every source was saved whole */
+	uint64_t armed; /* boot clock: recording since, 0 before */
+	uint64_t max_time;
+	struct stats sources[BOARD_MAX];
+	struct progress conditions[BOARD_MAX];
+};
+
+/* Makes the board in a state directory, or maps the one that is there. */
+int board_create(struct board **ret, int statedir, struct err *e);
+int board_open(struct board **ret, int statedir, struct err *e);
+
+/* NULL is fine. */
+void board_close(struct board *board);

@@ -1,0 +1,46 @@
+/* One capture as the engine holds it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "board.h"
+#include "err.h"
+#include "ledger.h"
+#include "plan.h"
+#include "state.h"
+#include "stop.h"
+#include "tracing.h"
+
+/* tracing_on of one kernel ring, held by all who may have to turn it off. */
+struct ring_switch {
+	int fd;
+	bool from_start; /* on from the start, so that finding it off means that the kernel has stopped it */
+};
+
+struct capture {
+	struct plan *plan;
+	struct state *state;
+	struct ledger *ledger;
+	struct tracing *tracing;
+	struct stop_page *stop;
+	struct board *board;
+	struct ring_switch *switches;
+	size_t n_switches;
+};
+
+/* The name that its kernel objects begin with: "tracer-ID-". */
+struct capture_name {
+	char text[128];
+};
+struct capture_name capture_instance(const struct state *state, const char *name);
+
+/* Holds a ring's tracing_on; takes the descriptor over. */
+int capture_add_switch(struct capture *c, int fd, bool from_start, struct err *e);
+
+/* Turns every kernel ring off; visits all and keeps the first error. Safe in any process that holds them. */
+int switches_off(const struct ring_switch *switches, size_t n, struct err *e);
+
+/* Whether a ring that was on from the start is off now. */
+bool switches_tripped(const struct ring_switch *switches, size_t n);

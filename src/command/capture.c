@@ -1,0 +1,146 @@
+/* tracer RECIPE: capture until the stop condition, Ctrl+C or the time limit. */
+#include <stdio.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "clock.h"
+#include "command/command.h"
+#include "console.h"
+#include "engine.h"
+#include "prepare.h"
+
+/* The other side of --detach: the ID goes to the one who waits at FD. */
+static void capture_armed(void *arg, const char *id)
+{
+	int *fd = arg;
+
+	if (*fd < 0)
+		return;
+	if (write(*fd, id, strlen(id)) < 0)
+		return; /* whoever waited has left: the capture goes on */
+	close(take_fd(fd));
+}
+
+static int capture_engine(struct prepared *p, const struct about *about, struct state *state,
+			  struct console *console, int *armed_fd, struct err *e)
+{
+	autofree char *ends = prepared_ends(p);
+	struct engine_request rq = {
+		.plan = p->plan,
+		.tracing = p->tracing,
+		.state = state,
+		.about = about,
+		.console = console,
+		.max_time = p->max_time,
+		.ends = ends ? ends : "",
+		.armed = capture_armed,
+		.armed_arg = armed_fd,
+	};
+	enum exit_code exit = EXIT_FAILED;
+
+	return engine_run(&rq, &exit, e) < 0 ? e->code : (int)exit;
+}
+
+static int capture_state(struct state **ret, const struct prepared *p, const struct options *options,
+			 const char **words, int n_words, struct err *e)
+{
+	char id[ULID_SIZE];
+
+	ulid_make(id, anchor_take().wall_ns);
+	if (state_create(ret, id, e) < 0)
+		return e->code;
+	if (about_write((*ret)->fd, p->outdir, compress_text(options->compress), p->recipe, n_words - 1, words + 1,
+			p->script.plan, p->script.files, p->script.n_files, e) < 0) {
+		struct err ignored = ERR_INIT;
+
+		state_remove(take_ptr(*ret), &ignored);
+		return e->code;
+	}
+	return 0;
+}
+
+static int capture_run_prepared(struct prepared *p, const struct options *options, const char **words, int n_words,
+				int armed_fd, struct err *e)
+{
+	struct console *console = NULL;
+	struct state *state = NULL;
+	struct about about;
+	int r;
+
+	if (console_start(&console, options->quiet ? CONSOLE_QUIET : CONSOLE_NORMAL, e) < 0)
+		return e->code;
+	console_line(console, "plan %s", p->plan->sha256);
+	r = capture_state(&state, p, options, words, n_words, e);
+	if (r == 0)
+		r = about_read(&about, state->fd, e);
+	if (r == 0) {
+		r = capture_engine(p, &about, state, console, &armed_fd, e);
+		about_clear(&about);
+	}
+	if (r < 0)
+		console_error(console, "tracer: %s", e->text);
+	console_end(console);
+	return r < 0 ? (int)e->exit : r;
+}
+
+/* Waits for the ID of the capture in the background, or for its failure. */
+static int capture_detached(int fd, pid_t pid)
+{
+	char id[ULID_SIZE] = "";
+	int status;
+
+	if (read(fd, id, sizeof(id) - 1) > 0) {
+		puts(id);
+		return 0;
+	}
+	if (waitpid(pid, &status, 0) == pid && WIFEXITED(status))
+		return WEXITSTATUS(status);
+	return EXIT_FAILED;
+}
+
+static int capture_detach(struct prepared *p, const struct options *options, const char **words, int n_words,
+			  struct err *e)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return err_sys(e, "cannot detach");
+	pid = fork();
+	if (pid < 0)
+		return err_sys(e, "cannot detach");
+	if (pid == 0) {
+		close(fds[0]);
+		setsid();
+		_exit(capture_run_prepared(p, options, words, n_words, fds[1], e));
+	}
+	close(fds[1]);
+	return capture_detached(fds[0], pid);
+}
+
+static int capture_run(const struct options *options, const char **words, int n_words, struct err *e)
+{
+	struct prepared p;
+	int r;
+
+	if (prepare(&p, options, words, n_words, e) < 0)
+		return e->code;
+	if (options->detach)
+		r = capture_detach(&p, options, words, n_words, e);
+	else
+		r = capture_run_prepared(&p, options, words, n_words, -1, e);
+	prepared_clear(&p);
+	return r;
+}
+
+const struct command capture_command = {
+	.name = "capture",
+	.words = "RECIPE [ARG... NAME=VALUE...]",
+	.help = "record until the stop condition, Ctrl+C or the time limit",
+	.min_words = 1,
+	.max_words = -1,
+	.run = capture_run,
+};

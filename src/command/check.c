@@ -1,0 +1,147 @@
+/* tracer check: one page for a change ticket. Nothing is started. */
+#include <stdio.h>
+#include <string.h>
+
+#include "auto.h"
+#include "command/command.h"
+#include "prepare.h"
+#include "source/ftrace_plan.h"
+#include "units.h"
+
+static void check_events(const struct ftrace *f)
+{
+	for (size_t i = 0; i < f->n_events; i++) {
+		const struct ftrace_event *event = &f->events[i];
+
+		printf("      %s:%s%s%s%s\n", event->system, event->name, event->filter ? " if " : "",
+		       event->filter ? event->filter : "", event->stack ? ", with kernel stack" : "");
+	}
+}
+
+static void check_list(const char *what, const json_t *list)
+{
+	size_t i;
+	json_t *item;
+
+	if (!json_array_size(list))
+		return;
+	printf("      %s:", what);
+	json_array_foreach (list, i, item) {
+		if (json_is_integer(item))
+			printf(" %lld", (long long)json_integer_value(item));
+		else
+			printf(" %s", json_string_value(item));
+	}
+	putchar('\n');
+}
+
+static void check_packets(const json_t *spec)
+{
+	static const char *const lists[] = { "host", "src", "dst", "port" };
+	json_int_t payload = json_integer_value(json_object_get(spec, "payload"));
+
+	for (size_t i = 0; i < countof(lists); i++)
+		check_list(lists[i], json_object_get(spec, lists[i]));
+	if (json_object_get(spec, "filter"))
+		printf("      filter: %s\n", json_string_value(json_object_get(spec, "filter")));
+	if (payload)
+		printf("      SENSITIVE: the first %lld bytes of each packet\n", (long long)payload);
+	else
+		puts("      SENSITIVE: whole packets");
+}
+
+static void check_paths(const json_t *spec)
+{
+	size_t i;
+	json_t *path;
+
+	json_array_foreach (json_object_get(spec, "paths"), i, path)
+		printf("      %s%s\n", json_string_value(json_object_get(path, "path")),
+		       json_is_true(json_object_get(path, "optional")) ? " (if it is there)" : "");
+	if (json_object_get(spec, "every"))
+		printf("      each %s\n", duration_text(json_integer_value(json_object_get(spec, "every"))).text);
+	if (json_is_true(json_object_get(spec, "start")) || json_is_true(json_object_get(spec, "stop")))
+		printf("      at%s%s\n", json_is_true(json_object_get(spec, "start")) ? " the start" : "",
+		       json_is_true(json_object_get(spec, "stop")) ? " the stop" : "");
+}
+
+static void check_source(const struct source *s)
+{
+	printf("  %-12s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name, s->ops->type, s->at,
+	       size_text(s->cost.kernel_bytes).text, size_text(s->cost.tmpfs_bytes).text);
+	if (s->ops == &ftrace_source)
+		check_events(s->data);
+	else if (s->ops == &packets_source)
+		check_packets(s->spec);
+	else if (s->ops == &files_source)
+		check_paths(s->spec);
+}
+
+static void check_condition(const struct condition *c)
+{
+	autofree char *filter = c->filter ? filter_text(c->filter) : NULL;
+
+	printf("  '%s' (%s): %s:%s%s%s\n", c->name, c->at, c->format->system, c->format->name, filter ? " if " : "",
+	       filter ? filter : "");
+	if (c->hits > 1)
+		printf("      at hit %llu%s%s\n", (unsigned long long)c->hits, c->within ? " within " : "",
+		       c->within ? duration_text(c->within).text : "");
+	if (condition_tier(c) == 1)
+		puts("      tier 1: decided in the kernel, at the event; a ring that follows only some pids ends up to 1 ms later");
+	else
+		printf("      tier 2: decided by tracer, up to 1 ms after the event, since %s\n", condition_why(c));
+}
+
+static void check_ends(const struct prepared *p)
+{
+	autofree char *ends = prepared_ends(p);
+
+	printf("\nWhat ends it: %s\n", ends ? ends : "");
+	for (size_t i = 0; i < p->plan->n_conditions; i++)
+		check_condition(&p->plan->conditions[i]);
+	if (p->plan->post)
+		printf("  it goes on for %s after the event\n", duration_text(p->plan->post).text);
+}
+
+static void check_changes(const struct prepared *p)
+{
+	puts("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; nothing global\n"
+	     "What it runs: no program; its own processes, most of them as nobody");
+	printf("What it keeps in memory: %s in the kernel, %s on tmpfs (allowed: %s in all)\n",
+	       size_text(p->cost.kernel_bytes).text, size_text(p->cost.tmpfs_bytes).text, size_text(p->memory_limit).text);
+	printf("What it writes: nothing to a disk until it stops; then at most %s in '%s'\n",
+	       size_text(p->cost.output_bytes * 2).text, p->outdir);
+}
+
+static void check_page(const struct prepared *p)
+{
+	printf("%s: %s\n\nWhat it reads\n", p->plan->name, p->plan->question ? p->plan->question : "");
+	for (size_t i = 0; i < p->plan->n_sources; i++)
+		check_source(&p->plan->sources[i]);
+	check_ends(p);
+	check_changes(p);
+	printf("\nPlan %s\n", p->plan->sha256);
+}
+
+static int check_run(const struct options *options, const char **words, int n_words, struct err *e)
+{
+	struct prepared p;
+
+	if (prepare(&p, options, words, n_words, e) < 0)
+		return e->code;
+	if (options->json)
+		puts(p.plan->text);
+	else
+		check_page(&p);
+	prepared_clear(&p);
+	return 0;
+}
+
+const struct command check_command = {
+	.name = "check",
+	.words = "RECIPE [ARG...]",
+	.help = "what a recipe would read, keep, change and write; starts nothing",
+	.min_words = 1,
+	.max_words = -1,
+	.run = check_run,
+};

@@ -1,0 +1,125 @@
+/* tracer recover: finishes what was interrupted. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "command/command.h"
+#include "console.h"
+#include "engine.h"
+#include "io.h"
+#include "plan.h"
+#include "state.h"
+
+/* Everything that the engine needs, from the state directory alone. */
+struct recovery {
+	struct state *state;
+	struct plan *plan;
+	struct tracing *tracing;
+	struct about about;
+	char *outdir;
+	struct console *console;
+};
+
+static void recovery_close(struct recovery *r)
+{
+	state_close(r->state);
+	plan_free(r->plan);
+	tracing_close(r->tracing);
+	about_clear(&r->about);
+	free(r->outdir);
+}
+
+static int recovery_open(struct recovery *r, const struct options *options, const char *id, struct err *e)
+{
+	autofree char *plan = NULL;
+
+	if (state_adopt(&r->state, id, e) < 0)
+		return e->code;
+	if (io_read_file(r->state->fd, "recipe/plan.json", 16 << 20, &plan, NULL, e) < 0 ||
+	    plan_parse(&r->plan, plan, e) < 0 || about_read(&r->about, r->state->fd, e) < 0 ||
+	    tracing_open(&r->tracing, e) < 0)
+		return e->code;
+	if (options->outdir) {
+		r->outdir = realpath(options->outdir, NULL);
+		if (!r->outdir)
+			return err_sys(e, "the output directory '%s'", options->outdir);
+		r->about.outdir = r->outdir;
+	}
+	return 0;
+}
+
+/* The host is asked again what its events are called; what it lacks by now costs that source alone. */
+static void recovery_probe(struct recovery *r)
+{
+	for (size_t i = 0; i < r->plan->n_sources; i++) {
+		struct source *s = &r->plan->sources[i];
+		struct err ignored = ERR_INIT;
+
+		s->tracing = r->tracing;
+		s->ops->probe(s, &s->cost, &ignored);
+	}
+	for (size_t i = 0; i < r->plan->n_conditions; i++) {
+		struct err ignored = ERR_INIT;
+
+		condition_probe(&r->plan->conditions[i], r->tracing, &ignored);
+	}
+}
+
+static int recovery_finish(struct recovery *r, const struct options *options, struct err *e)
+{
+	enum exit_code exit = EXIT_FAILED;
+	struct engine_request rq;
+	int result;
+
+	if (console_start(&r->console, options->quiet ? CONSOLE_QUIET : CONSOLE_NORMAL, e) < 0)
+		return e->code;
+	rq = (struct engine_request){ .plan = r->plan,
+				      .tracing = r->tracing,
+				      .state = take_ptr(r->state),
+				      .about = &r->about,
+				      .console = r->console };
+	result = engine_recover(&rq, &exit, e);
+	if (result < 0)
+		console_error(r->console, "tracer: %s", e->text);
+	console_end(r->console);
+	return result < 0 ? (int)e->exit : (int)exit;
+}
+
+static int recover_run(const struct options *options, const char **words, int n_words, struct err *e)
+{
+	autofree struct state_entry *list = NULL;
+	struct recovery recovery = { 0 };
+	size_t n, dead = 0;
+	int r;
+
+	if (geteuid() != 0) {
+		err_set(e, "only root can recover a capture: run it with sudo");
+		return err_exit(e, EXIT_HOST);
+	}
+	if (state_list(&list, &n, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < n; i++)
+		dead += !list[i].alive;
+	if (!dead && !n_words) {
+		fputs("there is nothing to recover\n", stderr);
+		return 0;
+	}
+	r = recovery_open(&recovery, options, n_words ? words[0] : NULL, e);
+	if (r == 0) {
+		recovery_probe(&recovery);
+		r = recovery_finish(&recovery, options, e);
+	}
+	recovery_close(&recovery);
+	return r;
+}
+
+const struct command recover_command = {
+	.name = "recover",
+	.words = "[ID]",
+	.help = "finish what was interrupted by a kill, a crash or a full disk; -o elsewhere",
+	.max_words = 1,
+	.run = recover_run,
+};

@@ -1,0 +1,340 @@
+/* last.txt: the last moments before the stop, all sources interleaved. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auto.h"
+#include "clock.h"
+#include "convert/convert.h"
+#include "convert/packettext.h"
+#include "convert/tracetext.h"
+#include "io.h"
+#include "manifest.h"
+#include "pcapng.h"
+#include "sandbox.h"
+#include "tracedat.h"
+#include "tree.h"
+#include "units.h"
+
+#define LAST_EACH 500	      /* lines of each source */
+#define LAST_LOG_BYTES (1 << 20) /* of a log's end */
+#define LAST_AFTER (10 * NS_PER_S) /* what came later than that after the stop belongs elsewhere */
+
+/* One file that is open for reading. */
+struct last_input {
+	char *path;
+	int fd;
+};
+
+struct last_line {
+	uint64_t time; /* boot clock */
+	size_t order;  /* of its coming, for equal times */
+	char *text;
+};
+
+struct last {
+	struct last_input *inputs;
+	size_t n_inputs;
+	struct last_line *lines;
+	size_t n_lines;
+	uint64_t stop;
+	uint64_t until; /* nothing later than this */
+	struct anchor anchor;
+};
+
+/* The file's name without directory and suffix: what its lines are labelled with. */
+static void last_label(const char *path, char *label, size_t size)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+
+	snprintf(label, size, "%.*s", (int)(dot ? (size_t)(dot - name) : strlen(name)), name);
+}
+
+/* Takes TEXT over. */
+static int last_add(struct last *l, uint64_t time, char *text)
+{
+	struct last_line *grown;
+
+	if (time > l->until) {
+		free(text);
+		return 0;
+	}
+	grown = realloc(l->lines, (l->n_lines + 1) * sizeof(*grown));
+	if (!text || !grown) {
+		free(text);
+		return -ENOMEM;
+	}
+	l->lines = grown;
+	grown[l->n_lines] = (struct last_line){ .time = time, .order = l->n_lines, .text = text };
+	l->n_lines++;
+	return 0;
+}
+
+static char *last_record_text(struct tracetext *text, const struct tracedat_record *record, const char *label)
+{
+	char *line = NULL;
+	size_t size;
+	FILE *out = open_memstream(&line, &size);
+
+	if (!out)
+		return NULL;
+	fprintf(out, "%-10s ", label);
+	tracetext_line(text, record, out);
+	fclose(out);
+	while (size && line[size - 1] == '\n')
+		line[--size] = '\0';
+	return line;
+}
+
+static int last_trace_records(struct last *l, const struct tracedat *dat, const char *label, struct err *e)
+{
+	struct tracedat_walk *walk;
+	struct tracedat_record record;
+	struct tracetext *text;
+	int r;
+
+	if (tracetext_open(&text, dat, e) < 0)
+		return e->code;
+	r = tracedat_walk_open(&walk, dat, e);
+	if (r == 0) {
+		tracedat_walk_seek_last(walk, LAST_EACH, l->until);
+		while (r == 0 && tracedat_walk_next(walk, &record) > 0 && record.time <= l->until)
+			r = last_add(l, record.time, last_record_text(text, &record, label));
+		tracedat_walk_close(walk);
+	}
+	tracetext_close(text);
+	return r;
+}
+
+static int last_trace(struct last *l, const struct last_input *input, const char *label, struct err *e)
+{
+	struct tracedat *dat;
+	int r;
+
+	if (tracedat_open(&dat, input->fd, e) < 0)
+		return e->code;
+	r = last_trace_records(l, dat, label, e);
+	tracedat_close(dat);
+	return r;
+}
+
+static char *last_packet_text(struct pcapng_reader *reader, const struct pcapng_packet *packet, const char *label)
+{
+	const struct pcapng_interface *interface = pcapng_reader_interface(reader, packet->interface);
+	char *line = NULL;
+	size_t size;
+	FILE *out = open_memstream(&line, &size);
+
+	if (!out)
+		return NULL;
+	fprintf(out, "%-10s %-8s ", label, interface ? interface->name : "?");
+	packettext_line(interface ? interface->link : 0, packet->data, packet->caplen, packet->len, out);
+	fclose(out);
+	return line;
+}
+
+/* The boot time of a wall stamp, by the anchor that the packets were written with. */
+static uint64_t last_boot(const struct last *l, uint64_t wall_ns)
+{
+	return l->anchor.boot + (wall_ns - l->anchor.wall_ns);
+}
+
+static int last_packets(struct last *l, const struct last_input *input, const char *label, struct err *e)
+{
+	struct pcapng_reader *reader;
+	uint64_t offsets[LAST_EACH];
+	struct pcapng_packet packet;
+	size_t n;
+	int r = 0;
+
+	if (pcapng_reader_new(&reader, input->fd, e) < 0)
+		return e->code;
+	n = pcapng_reader_last(reader, anchor_wall(&l->anchor, l->until), offsets, LAST_EACH, e);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = pcapng_reader_at(reader, offsets[i], &packet, e);
+		if (r == 0)
+			r = last_add(l, last_boot(l, packet.wall_ns), last_packet_text(reader, &packet, label));
+	}
+	pcapng_reader_free(reader);
+	return r;
+}
+
+/* A log line is "UTC SECONDS.NANOSECONDS LEVEL TEXT": its second word is the boot time. */
+static int last_log_line(struct last *l, const char *line, const char *label)
+{
+	unsigned long long seconds, ns;
+	char *text;
+	int at;
+
+	if (sscanf(line, "%*s %llu.%9llu %n", &seconds, &ns, &at) != 2)
+		return 0;
+	if (asprintf(&text, "%-10s %s", label, line + at) < 0)
+		return -ENOMEM;
+	return last_add(l, seconds * NS_PER_S + ns, text);
+}
+
+static int last_log(struct last *l, const struct last_input *input, const char *label, struct err *e)
+{
+	off_t size = lseek(input->fd, 0, SEEK_END);
+	autofree char *tail = NULL;
+	char *line, *rest;
+	int r = 0;
+
+	if (lseek(input->fd, size > LAST_LOG_BYTES ? size - LAST_LOG_BYTES : 0, SEEK_SET) < 0 ||
+	    io_read(input->fd, LAST_LOG_BYTES, &tail, NULL, e) < 0)
+		return err_wrap(e, "%s", input->path);
+	for (line = strtok_r(tail, "\n", &rest); line && r == 0; line = strtok_r(NULL, "\n", &rest))
+		r = last_log_line(l, line, label);
+	return r;
+}
+
+static const struct last_kind {
+	const char *dir;
+	const char *suffix;
+	int (*take)(struct last *l, const struct last_input *input, const char *label, struct err *e);
+} last_kinds[] = {
+	{ "trace/", ".dat", last_trace },
+	{ "packets/", ".pcapng", last_packets },
+	{ "logs/", ".log", last_log },
+};
+
+static const struct last_kind *last_kind(const char *path)
+{
+	for (size_t i = 0; i < countof(last_kinds); i++) {
+		size_t length = strlen(path), suffix = strlen(last_kinds[i].suffix);
+
+		if (!strncmp(path, last_kinds[i].dir, strlen(last_kinds[i].dir)) && length > suffix &&
+		    !strcmp(path + length - suffix, last_kinds[i].suffix))
+			return &last_kinds[i];
+	}
+	return NULL;
+}
+
+static int last_open_input(void *arg, int dirfd, const char *path, struct err *e)
+{
+	struct last *l = arg;
+	struct last_input *grown;
+
+	if (!last_kind(path))
+		return 0;
+	grown = realloc(l->inputs, (l->n_inputs + 1) * sizeof(*grown));
+	if (!grown)
+		return err_set(e, "no memory");
+	l->inputs = grown;
+	grown[l->n_inputs].path = strdup(path);
+	grown[l->n_inputs].fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return grown[l->n_inputs++].fd < 0 ? err_sys(e, "cannot open '%s'", path) : 0;
+}
+
+static int last_order(const void *a, const void *b)
+{
+	const struct last_line *x = a, *y = b;
+
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return x->order < y->order ? -1 : 1;
+}
+
+static void last_write(const struct last *l, FILE *out)
+{
+	bool marked = false;
+
+	fputs("# seconds to the stop, UTC, source, what; the stop is where it says so\n", out);
+	for (size_t i = 0; i < l->n_lines; i++) {
+		const struct last_line *line = &l->lines[i];
+		int64_t delta = (int64_t)(line->time - l->stop);
+
+		if (!marked && delta > 0)
+			fputs("-------- the stop --------\n", out);
+		marked |= delta > 0;
+		fprintf(out, "%+15.9f %s %s\n", (double)delta / NS_PER_S,
+			clock_utc(anchor_wall(&l->anchor, line->time)).text + strlen("2026-08-24T"), line->text);
+	}
+	if (!marked)
+		fputs("-------- the stop --------\n", out);
+}
+
+/* A source that cannot be read costs its own lines, and one that says so. */
+static void last_take(struct last *l)
+{
+	for (size_t i = 0; i < l->n_inputs; i++) {
+		const struct last_input *input = &l->inputs[i];
+		struct err e = ERR_INIT;
+		char label[80], *text;
+
+		last_label(input->path, label, sizeof(label));
+		if (last_kind(input->path)->take(l, input, label, &e) == 0 && !e.code)
+			continue;
+		if (asprintf(&text, "%-10s CANNOT BE READ: %s", label, e.text) >= 0)
+			last_add(l, l->stop, text);
+	}
+	if (l->n_lines)
+		qsort(l->lines, l->n_lines, sizeof(*l->lines), last_order);
+}
+
+static void last_free(struct last *l)
+{
+	for (size_t i = 0; i < l->n_inputs; i++) {
+		close(l->inputs[i].fd);
+		free(l->inputs[i].path);
+	}
+	for (size_t i = 0; i < l->n_lines; i++)
+		free(l->lines[i].text);
+	free(l->inputs);
+	free(l->lines);
+}
+
+static int last_times(struct last *l, int bundledir, struct err *e)
+{
+	autojson json_t *manifest = NULL;
+	const json_t *anchors, *stop, *anchor;
+
+	if (manifest_read(&manifest, bundledir, e) < 0)
+		return e->code;
+	anchors = json_object_get(json_object_get(manifest, "clocks"), "anchors");
+	anchor = json_array_get(anchors, json_array_size(anchors) - 1);
+	stop = json_object_get(manifest, "stop");
+	l->stop = manifest_int(json_object_get(stop, "event"), "boot");
+	l->until = manifest_int(json_object_get(stop, "cut"), "boot") + LAST_AFTER;
+	l->anchor.boot = manifest_int(anchor, "boot");
+	l->anchor.wall_ns = manifest_int(anchor, "wall");
+	return l->stop && l->anchor.boot ? 0 : err_set(e, "the manifest has no times");
+}
+
+static int last_make(struct last *l, int bundledir, struct err *e)
+{
+	autofclose FILE *out = NULL;
+	int fd;
+
+	if (last_times(l, bundledir, e) < 0 || tree_walk(bundledir, last_open_input, l, e) < 0)
+		return e->code;
+	unlinkat(bundledir, "last.txt", 0);
+	fd = io_create(bundledir, "last.txt", e);
+	if (fd < 0)
+		return fd;
+	out = fdopen(fd, "w");
+	if (!out)
+		return err_sys(e, "last.txt");
+	if (sandbox_enter(SANDBOX_COMPUTE, e) < 0)
+		return e->code;
+	last_take(l);
+	last_write(l, out);
+	return fflush(out) ? err_sys(e, "cannot write last.txt") : 0;
+}
+
+static int last_run(int bundledir, const char *path, struct err *e)
+{
+	struct last l = { 0 };
+	int r;
+
+	(void)path;
+	r = last_make(&l, bundledir, e);
+	last_free(&l);
+	return r;
+}
+
+const struct converter last_converter = {
+	.what = "last.txt",
+	.run = last_run,
+};

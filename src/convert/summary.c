@@ -1,0 +1,155 @@
+/* summary.txt: one page, from the manifest. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auto.h"
+#include "convert/convert.h"
+#include "io.h"
+#include "manifest.h"
+#include "sandbox.h"
+#include "units.h"
+
+static void summary_stop(FILE *out, const json_t *manifest)
+{
+	const json_t *stop = json_object_get(manifest, "stop");
+	const json_t *event = json_object_get(stop, "event");
+	json_int_t started = manifest_int(json_object_get(manifest, "started"), "boot");
+	json_int_t at = manifest_int(event, "boot");
+
+	fprintf(out, "Ended by     %s", manifest_text(manifest, "ended_by"));
+	if (json_object_get(stop, "condition"))
+		fprintf(out, " '%s' (%s)", manifest_text(stop, "condition"), manifest_text(stop, "at"));
+	fprintf(out, "\nWhen         %s, %lld.%09lld s after boot", manifest_text(event, "utc"),
+		(long long)(at / (json_int_t)NS_PER_S), (long long)(at % (json_int_t)NS_PER_S));
+	if (started && at > started)
+		fprintf(out, ", after %s of recording",
+			duration_text((at - started) / NS_PER_MS * NS_PER_MS).text);
+	fprintf(out, "\nWhat         %s\n", manifest_text(stop, "text"));
+	if (json_object_get(stop, "pid"))
+		fprintf(out, "Where        cpu %lld, task %s, pid %lld\n", (long long)manifest_int(stop, "cpu"),
+			manifest_text(stop, "comm"), (long long)manifest_int(stop, "pid"));
+	if (json_is_false(json_object_get(stop, "certain")))
+		fputs("             UNCERTAIN: records were lost before it, an earlier hit may be missing\n", out);
+}
+
+static const char *summary_plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* "the last 12.3 s before the stop", or why there is nothing. */
+static void summary_window(FILE *out, const json_t *source, json_int_t stop)
+{
+	const json_t *got = json_object_get(source, "got");
+	json_int_t from = manifest_int(got, "from");
+
+	if (!manifest_int(source, "records"))
+		fputs("nothing recorded", out);
+	else if (from && stop > from)
+		fprintf(out, "whole for the last %.3f s", (double)(stop - from) / NS_PER_S);
+	else
+		fputs("whole from the start", out);
+}
+
+static void summary_source(FILE *out, const json_t *source, json_int_t stop)
+{
+	const json_t *holes = json_object_get(source, "holes");
+	size_t i;
+	json_t *hole;
+
+	fprintf(out, "  %-12s %-9s %lld record%s, %s; ", manifest_text(source, "name"), manifest_text(source, "outcome"),
+		(long long)manifest_int(source, "records"), summary_plural(manifest_int(source, "records")),
+		size_text(manifest_int(source, "bytes")).text);
+	summary_window(out, source, stop);
+	if (manifest_int(source, "overwritten"))
+		fprintf(out, "; %lld older ones overwritten", (long long)manifest_int(source, "overwritten"));
+	fputc('\n', out);
+	if (json_object_get(source, "note"))
+		fprintf(out, "               %s\n", manifest_text(source, "note"));
+	json_array_foreach (holes, i, hole) {
+		fprintf(out, "               HOLE, %s: from %.6f to %.6f s before the stop", manifest_text(hole, "what"),
+			(double)(stop - manifest_int(hole, "from")) / NS_PER_S,
+			(double)(stop - manifest_int(hole, "to")) / NS_PER_S);
+		if (manifest_int(hole, "count"))
+			fprintf(out, ", %lld lost", (long long)manifest_int(hole, "count"));
+		fputs(": what is not seen there may have happened\n", out);
+	}
+}
+
+static void summary_sources(FILE *out, const json_t *manifest)
+{
+	json_int_t stop = manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "boot");
+	size_t i;
+	json_t *source;
+
+	fputs("\nRecorded\n", out);
+	json_array_foreach (json_object_get(manifest, "sources"), i, source)
+		summary_source(out, source, stop);
+}
+
+static void summary_conversions(FILE *out, const json_t *manifest)
+{
+	size_t i;
+	json_t *done;
+
+	json_array_foreach (json_object_get(manifest, "conversions"), i, done)
+		if (strcmp(manifest_text(done, "outcome"), "ok"))
+			fprintf(out, "  conversion of %s %s: %s\n", manifest_text(done, "what"), manifest_text(done, "outcome"),
+				manifest_text(done, "note"));
+}
+
+static const char summary_files[] =
+	"\nWhat is in here\n"
+	"  last.txt           the last moments, all sources interleaved: read this first\n"
+	"  manifest.json      all of this page as data, clocks, losses, a SHA-256 for each file\n"
+	"  trace/NAME.dat     kernel events: trace-cmd report -i NAME.dat, kernelshark NAME.dat\n"
+	"  trace/NAME.txt     the same as text: less, ui.perfetto.dev\n"
+	"  packets/*.pcapng   packets: wireshark, tshark -r\n"
+	"  samples/ files/    copies of /proc, /sys and other files; samples under their time\n"
+	"  logs/              log lines on the same clock\n"
+	"  recipe/            what was asked for: the recipe and its plan\n"
+	"  tracer.log         what tracer itself did\n";
+
+static void summary_write(FILE *out, const json_t *manifest)
+{
+	const json_t *recipe = json_object_get(manifest, "recipe");
+	const json_t *host = json_object_get(manifest, "host");
+
+	fprintf(out, "%s\n\n", manifest_text(manifest, "bundle"));
+	fprintf(out, "Question     %s\n", manifest_text(recipe, "question"));
+	fprintf(out, "Host         %s, Linux %s, %lld cpu%s\n", manifest_text(host, "hostname"),
+		manifest_text(host, "kernel"), (long long)manifest_int(host, "cpus"),
+		summary_plural(manifest_int(host, "cpus")));
+	summary_stop(out, manifest);
+	summary_sources(out, manifest);
+	summary_conversions(out, manifest);
+	fputs(summary_files, out);
+	fprintf(out, "\nPlan %s\n", manifest_text(recipe, "plan_sha256"));
+}
+
+static int summary_run(int bundledir, const char *path, struct err *e)
+{
+	autofclose FILE *out = NULL;
+	json_t *manifest;
+	int fd;
+
+	(void)path;
+	if (manifest_read(&manifest, bundledir, e) < 0)
+		return e->code;
+	unlinkat(bundledir, "summary.txt", 0);
+	fd = io_create(bundledir, "summary.txt", e);
+	out = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!out || sandbox_enter(SANDBOX_COMPUTE, e) < 0) {
+		json_decref(manifest);
+		return fd < 0 ? e->code : err_set(e, "cannot write summary.txt");
+	}
+	summary_write(out, manifest);
+	json_decref(manifest);
+	return fflush(out) ? err_sys(e, "cannot write summary.txt") : 0;
+}
+
+const struct converter summary_converter = {
+	.what = "summary.txt",
+	.run = summary_run,
+};

@@ -1,0 +1,31 @@
+/* From a stopped recording to a bundle: save, convert, seal. Each is a process of its own (a worker_main over struct
+ * finish), since each touches disks that can hang; capture and recover share them. */
+#pragma once
+
+#include <stddef.h>
+
+#include "about.h"
+#include "capture.h"
+#include "err.h"
+
+struct finish {
+	struct capture *capture;
+	const struct about *about;
+	char name[200];	  /* of the bundle, without ".tar.zst" */
+	const char *skipped; /* why there is no conversion, NULL if there is */
+};
+
+/* ".tar.zst" and the like, by enum compress. */
+extern const char *const bundle_suffixes[];
+
+/* Fills the bundle's name from the stop record. */
+void finish_name(struct finish *finish);
+
+/* The raw data, synced, with recipe and manifest, in OUTDIR/NAME. -ENOSPC before anything was taken out of the rings. */
+int save_main(void *finish, int engine, struct err *e);
+
+/* Text from the raw data: every converter that has input, each in a sandbox. Failures are in the manifest alone. */
+int convert_main(void *finish, int engine, struct err *e);
+
+/* The tarball from the directory, which is then removed. */
+int seal_main(void *finish, int engine, struct err *e);

@@ -1,0 +1,93 @@
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "command/command.h"
+#include "auto.h"
+#include "options.h"
+#include "units.h"
+#include "version.h"
+
+static const struct command *const commands[] = {
+	&capture_command, &check_command,   &list_command, &events_command, &status_command,
+	&stop_command,	  &recover_command, &show_command, &verify_command,
+};
+
+static void main_help(FILE *out)
+{
+	fputs("tracer - records until the event that a recipe describes, and leaves one bundle\n\nusage:\n", out);
+	for (size_t i = 0; i < countof(commands); i++) {
+		const char *name = commands[i] == &capture_command ? "" : commands[i]->name;
+		char left[80];
+
+		snprintf(left, sizeof(left), "tracer %s%s%s", name, *name ? " " : "", commands[i]->words);
+		fprintf(out, "  %-42s %s\n", left, commands[i]->help);
+	}
+	fputs("\noptions:\n", out);
+	options_help(out);
+	fputs("\nexit codes: 0 a stop condition fired, the bundle is complete; 5 complete, but ended by the user or the\n"
+	      "time limit; 4 a bundle, but a source is not whole; 1 failed; 2 usage; 3 this host cannot run it\n",
+	      out);
+}
+
+/* The first word names a command; else it is a recipe. */
+static const struct command *main_find(const struct options *options)
+{
+	for (size_t i = 1; i < countof(commands); i++)
+		if (!strcmp(commands[i]->name, options->words[0]))
+			return commands[i];
+	return &capture_command;
+}
+
+static int main_check_words(const struct command *command, int n_words, struct err *e)
+{
+	if (n_words >= command->min_words && (command->max_words < 0 || n_words <= command->max_words))
+		return 0;
+	err_set(e, "usage: tracer %s%s%s", command == &capture_command ? "" : command->name,
+		command == &capture_command ? "" : " ", command->words);
+	return err_exit(e, EXIT_USAGE);
+}
+
+static int main_run(const struct options *options, struct err *e)
+{
+	const struct command *command;
+	int skip;
+
+	if (options->help || options->version) {
+		if (options->version)
+			puts("tracer " TRACER_VERSION);
+		else
+			main_help(stdout);
+		return 0;
+	}
+	if (!options->n_words) {
+		err_set(e, "which recipe? `tracer list` shows them, `tracer --help` the rest");
+		return err_exit(e, EXIT_USAGE);
+	}
+	command = main_find(options);
+	skip = command == &capture_command ? 0 : 1;
+	if (main_check_words(command, options->n_words - skip, e) < 0)
+		return e->code;
+	return command->run(options, options->words + skip, options->n_words - skip, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	struct options options;
+	int r;
+
+	umask(077);
+	if (sodium_init() < 0)
+		return EXIT_FAILED;
+	r = options_parse(&options, argc, argv, &e);
+	if (r == 0) {
+		r = main_run(&options, &e);
+		options_clear(&options);
+	}
+	if (r >= 0)
+		return fflush(stdout) ? EXIT_FAILED : r;
+	fprintf(stderr, "tracer: %s\n", e.text);
+	return e.exit;
+}

@@ -1,0 +1,35 @@
+/* The command line: one table of options drives the parser, the help and the completion. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "about.h"
+#include "err.h"
+
+struct options {
+	const char *outdir; /* NULL: the current directory, not named by the user */
+	uint64_t max_time;  /* ns, 0: as the recipe says */
+	uint64_t min_free;  /* bytes to be left on the output's disk */
+	uint64_t memory;    /* bytes that all rings may take, 0: a quarter of what is available */
+	const char *plan;   /* SHA-256 of the only plan to run */
+	enum compress compress;
+	bool detach;
+	bool json;
+	bool quiet;
+	bool verbose;
+	bool help;
+	bool version;
+	const char **words; /* what is not an option, in order */
+	int n_words;
+};
+
+/* Options stand anywhere, "--" ends them. What is wrong is EXIT_USAGE. */
+int options_parse(struct options *ret, int argc, char **argv, struct err *e);
+void options_clear(struct options *options);
+
+/* The options, a line each, and the bare names for completion. */
+void options_help(FILE *out);
+void options_names(FILE *out);

@@ -1,0 +1,121 @@
+#include "plan.h"
+
+#include <sodium.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auto.h"
+
+/* Names become file names: nothing that could lead elsewhere. */
+static bool plan_name_ok(const char *name)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+
+	return name && *name && *name != '.' && strlen(name) <= 64 && name[strspn(name, allowed)] == '\0';
+}
+
+static int plan_sources(struct plan *plan, struct err *e)
+{
+	const json_t *list = json_object_get(plan->json, "collect");
+	size_t i;
+	json_t *spec;
+
+	plan->sources = calloc(json_array_size(list) + 1, sizeof(*plan->sources));
+	if (!plan->sources)
+		return err_set(e, "no memory");
+	json_array_foreach (list, i, spec) {
+		struct source *s = &plan->sources[plan->n_sources++];
+		const char *type = json_string_value(json_object_get(spec, "type"));
+
+		s->index = i;
+		s->spec = spec;
+		s->name = json_string_value(json_object_get(spec, "name"));
+		s->at = json_string_value(json_object_get(spec, "at"));
+		s->ops = type ? source_find(type) : NULL;
+		if (!s->at || !plan_name_ok(s->name))
+			return err_set(e, "the plan collects something without a good name");
+		if (!s->ops)
+			return err_set(e, "the plan collects something of unknown type '%s'", type ? type : "");
+		if (s->ops->decode(s, e) < 0)
+			return err_wrap(e, "%s", s->at);
+	}
+	return 0;
+}
+
+static int plan_conditions(struct plan *plan, struct err *e)
+{
+	const json_t *list = json_object_get(plan->json, "stop");
+	size_t i;
+	json_t *spec;
+
+	plan->conditions = calloc(json_array_size(list) + 1, sizeof(*plan->conditions));
+	if (!plan->conditions)
+		return err_set(e, "no memory");
+	json_array_foreach (list, i, spec) {
+		plan->n_conditions++;
+		if (condition_decode(&plan->conditions[i], spec, i, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
+static void plan_hash(struct plan *plan)
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, (const unsigned char *)plan->text, strlen(plan->text));
+	sodium_bin2hex(plan->sha256, sizeof(plan->sha256), hash, sizeof(hash));
+}
+
+static int plan_read(struct plan *plan, const char *text, struct err *e)
+{
+	json_error_t where;
+
+	plan->text = strdup(text);
+	plan->json = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+	if (!plan->text || !plan->json)
+		return err_set(e, "the plan is no JSON: %s", where.text);
+	if (json_integer_value(json_object_get(plan->json, "schema")) != 1)
+		return err_set(e, "the plan has a schema that this version does not know");
+	plan->name = json_string_value(json_object_get(plan->json, "name"));
+	plan->question = json_string_value(json_object_get(plan->json, "question"));
+	plan->post = json_integer_value(json_object_get(plan->json, "post"));
+	plan->max_time = json_integer_value(json_object_get(plan->json, "max_time"));
+	if (!plan_name_ok(plan->name) || !plan->max_time)
+		return err_set(e, "the plan has no name or no time limit");
+	plan_hash(plan);
+	if (plan_sources(plan, e) < 0)
+		return e->code;
+	return plan_conditions(plan, e);
+}
+
+int plan_parse(struct plan **ret, const char *text, struct err *e)
+{
+	struct plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return err_set(e, "no memory");
+	if (plan_read(plan, text, e) < 0) {
+		plan_free(plan);
+		return err_exit(e, EXIT_USAGE);
+	}
+	*ret = plan;
+	return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (plan->sources[i].ops)
+			plan->sources[i].ops->free(&plan->sources[i]);
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		condition_free(&plan->conditions[i]);
+	free(plan->sources);
+	free(plan->conditions);
+	json_decref(plan->json);
+	free(plan->text);
+	free(plan);
+}

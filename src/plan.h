@@ -1,0 +1,30 @@
+/* The plan: what a recipe with its arguments asks for, as plain data. */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "condition.h"
+#include "err.h"
+#include "source.h"
+
+struct plan {
+	json_t *json; /* owns all strings below */
+	char *text;   /* canonical JSON */
+	char sha256[65];
+	const char *name;     /* the recipe's, without .lua */
+	const char *question; /* its first comment line */
+	struct source *sources;
+	size_t n_sources;
+	struct condition *conditions;
+	size_t n_conditions;
+	uint64_t post;     /* ns still recorded after the event */
+	uint64_t max_time; /* ns */
+};
+
+/* Reads canonical JSON into a plan. *ret is the caller's. */
+int plan_parse(struct plan **ret, const char *text, struct err *e);
+
+/* NULL is fine. */
+void plan_free(struct plan *plan);

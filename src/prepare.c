@@ -1,0 +1,162 @@
+#include "prepare.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "fit.h"
+#include "recipes.h"
+#include "units.h"
+#include "version.h"
+
+static bool prepare_has_event(void *ctx, const char *event)
+{
+	struct prepared *p = ctx;
+	struct err absent = ERR_INIT;
+	char **names = NULL;
+	size_t n = 0;
+
+	if (!p->tracing && tracing_open(&p->tracing, &absent) < 0)
+		return false;
+	if (tracing_glob(p->tracing, event, &names, &n, &absent) < 0)
+		return false;
+	names_free(names);
+	return n > 0;
+}
+
+static int prepare_script(struct prepared *p, const char **words, int n_words, struct err *e)
+{
+	struct utsname uts;
+	struct script_request rq = {
+		.recipe_path = p->recipe,
+		.n_args = n_words - 1,
+		.args = words + 1,
+		.version = TRACER_VERSION,
+		.kernel = uts.release,
+		.n_cpus = sysconf(_SC_NPROCESSORS_ONLN),
+		.has_event = prepare_has_event,
+		.ctx = p,
+	};
+
+	uname(&uts);
+	return script_plan(&rq, &p->script, e);
+}
+
+static int prepare_check_hash(const struct prepared *p, const struct options *options, struct err *e)
+{
+	if (!options->plan || !strcasecmp(options->plan, p->plan->sha256))
+		return 0;
+	err_set(e, "this is another plan: its SHA-256 is %s", p->plan->sha256);
+	return err_exit(e, EXIT_USAGE);
+}
+
+static bool prepare_needs_tracing(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (plan->sources[i].ops == &ftrace_source || plan->sources[i].ops == &log_source)
+			return true;
+	return plan->n_conditions > 0;
+}
+
+static int prepare_privileges(struct err *e)
+{
+	if (geteuid() == 0)
+		return 0;
+	err_set(e, "this needs root, to make kernel trace rings and packet sockets: run it with sudo");
+	return err_exit(e, EXIT_HOST);
+}
+
+static int prepare_probe(struct prepared *p, struct err *e)
+{
+	struct plan *plan = p->plan;
+
+	if (!prepare_needs_tracing(plan))
+		tracing_close(take_ptr(p->tracing));
+	else if (!p->tracing && tracing_open(&p->tracing, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < plan->n_sources; i++) {
+		struct source *s = &plan->sources[i];
+
+		s->tracing = p->tracing;
+		if (s->ops->probe(s, &s->cost, e) < 0)
+			return strncmp(e->text, s->at, strlen(s->at)) ? err_wrap(e, "%s", s->at) : e->code;
+		p->cost.kernel_bytes += s->cost.kernel_bytes;
+		p->cost.tmpfs_bytes += s->cost.tmpfs_bytes;
+		p->cost.output_bytes += s->cost.output_bytes;
+	}
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		if (condition_probe(&plan->conditions[i], p->tracing, e) < 0)
+			return e->code;
+	return 0;
+}
+
+static int prepare_outdir(struct prepared *p, const struct options *options, struct err *e)
+{
+	const char *dir = options->outdir ? options->outdir : ".";
+	struct stat st;
+
+	p->outdir = realpath(dir, NULL);
+	if (!p->outdir)
+		err_sys(e, "the output directory '%s'", dir);
+	else if (stat(p->outdir, &st) < 0 || !S_ISDIR(st.st_mode))
+		err_set(e, "'%s' is not a directory", dir);
+	else
+		return 0;
+	return err_exit(e, EXIT_USAGE);
+}
+
+static int prepare_steps(struct prepared *p, const struct options *options, const char **words, int n_words,
+			 struct err *e)
+{
+	if (prepare_outdir(p, options, e) < 0 || recipes_find(&p->recipe, words[0], e) < 0 ||
+	    prepare_script(p, words, n_words, e) < 0 || plan_parse(&p->plan, p->script.plan, e) < 0 ||
+	    prepare_check_hash(p, options, e) < 0 || prepare_privileges(e) < 0 || prepare_probe(p, e) < 0 ||
+	    fit_memory(&p->cost, options, &p->memory_limit, e) < 0 ||
+	    fit_output(p->plan, &p->cost, options, p->outdir, e) < 0)
+		return e->code;
+	p->max_time = options->max_time ? options->max_time : p->plan->max_time;
+	return 0;
+}
+
+int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words, struct err *e)
+{
+	*ret = (struct prepared){ 0 };
+	if (prepare_steps(ret, options, words, n_words, e) < 0) {
+		prepared_clear(ret);
+		if (e->exit == EXIT_FAILED)
+			e->exit = EXIT_HOST; /* nothing was started */
+		return e->code;
+	}
+	return 0;
+}
+
+void prepared_clear(struct prepared *p)
+{
+	plan_free(p->plan);
+	tracing_close(p->tracing);
+	script_result_clear(&p->script);
+	free(p->recipe);
+	free(p->outdir);
+	*p = (struct prepared){ 0 };
+}
+
+char *prepared_ends(const struct prepared *p)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	fputs("it ends at ", out);
+	for (size_t i = 0; i < p->plan->n_conditions; i++)
+		fprintf(out, "'%s', ", p->plan->conditions[i].name);
+	fprintf(out, "Ctrl+C or after %s", duration_text(p->max_time).text);
+	fclose(out);
+	return text;
+}

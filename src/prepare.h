@@ -1,0 +1,27 @@
+/* From the words of the command line to a plan that this host can run; nothing is started. */
+#pragma once
+
+#include "about.h"
+#include "err.h"
+#include "options.h"
+#include "plan.h"
+#include "script.h"
+#include "tracing.h"
+
+struct prepared {
+	char *recipe; /* the path of the recipe */
+	char *outdir; /* absolute */
+	struct script_result script;
+	struct plan *plan;
+	struct tracing *tracing; /* NULL if the plan needs none */
+	uint64_t max_time;
+	struct cost cost; /* of all sources */
+	uint64_t memory_limit; /* bytes that the rings may take */
+};
+
+/* Runs the recipe and checks the plan. What the recipe has wrong is EXIT_USAGE, what this host lacks EXIT_HOST. */
+int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words, struct err *e);
+void prepared_clear(struct prepared *prepared);
+
+/* "it ends at 'client lost', Ctrl+C or after 7d": the caller frees it. */
+char *prepared_ends(const struct prepared *prepared);

@@ -1,0 +1,498 @@
+#include "reader.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "auto.h"
+#include "clock.h"
+#include "sandbox.h"
+#include "units.h"
+
+#define READER_ROOM_MIN (256u << 10)     /* for the answer to a pattern */
+#define READER_GOODBYE (100 * NS_PER_MS) /* how long a killed helper is waited for */
+
+enum slot_state { SLOT_IDLE, SLOT_BUSY, SLOT_HUNG, SLOT_DEAD };
+
+struct request {
+	uint32_t op; /* enum reader_op */
+	uint32_t sequence;
+	char path[PATH_MAX];
+};
+
+struct reply {
+	uint32_t slot;
+	uint32_t sequence; /* the request's; 0 says that the helper is ready */
+	int32_t error;
+	uint32_t truncated;
+	uint64_t size;
+	uint64_t time;
+};
+
+struct slot {
+	enum slot_state state;
+	pid_t pid;
+	int fd; /* requests; the helper's end closes when it dies */
+	char *buffer;
+	uint32_t sequence;
+	uint64_t asked;
+	uint64_t tag;
+	char path[PATH_MAX];
+};
+
+struct reader {
+	int answers[2]; /* all helpers write to the second; kept open here, so that no helper left
+			   is not a hang-up */
+	size_t max;
+	size_t room;
+	unsigned int n;
+	struct slot slots[];
+};
+
+struct helper {
+	int requests;
+	int answers;
+	uint32_t slot;
+	char *buffer;
+	size_t max;
+	size_t room;
+};
+
+static void helper_signals(void)
+{
+	static const int ignored[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP, SIGPIPE };
+	sigset_t none;
+
+	for (size_t i = 0; i < countof(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void helper_close_from(int first)
+{
+	if (syscall(SYS_close_range, first, ~0u, 0) == 0)
+		return;
+	for (int fd = sysconf(_SC_OPEN_MAX); fd >= first; fd--)
+		close(fd);
+}
+
+/* Requests become descriptor 0, answers 1, and nothing else stays. */
+static void helper_descriptors(struct helper *h)
+{
+	int requests = fcntl(h->requests, F_DUPFD, 2);
+	int answers = fcntl(h->answers, F_DUPFD, 2);
+
+	h->requests = dup2(requests, 0);
+	h->answers = dup2(answers, 1);
+	helper_close_from(2);
+}
+
+/* Whether it may be read although it is no regular file. */
+static bool helper_is_kernel(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC);
+}
+
+/* Looks first and opens what it has looked at: to open a device can be an act. */
+static int helper_open(const char *path)
+{
+	autoclose int fd = open(path, O_PATH | O_CLOEXEC);
+	char self[64];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (S_ISDIR(st.st_mode))
+		return errno = EISDIR, -1;
+	if (!S_ISREG(st.st_mode) && !helper_is_kernel(fd))
+		return errno = READER_REFUSED, -1;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+static void helper_read(const struct helper *h, const struct request *q, struct reply *r)
+{
+	bool any = q->op == READER_READ_ANY;
+	autoclose int fd =
+		any ? open(q->path, O_RDONLY | O_NOCTTY | O_CLOEXEC) : helper_open(q->path);
+	size_t size = 0;
+	ssize_t n = 0;
+
+	r->time = clock_boot();
+	/* one byte more than is kept tells whether there is more */
+	while (fd >= 0 && size <= h->max) {
+		n = read(fd, h->buffer + size, h->max + 1 - size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		size += n;
+	}
+	if (fd < 0 || (n < 0 && !(errno == EAGAIN && size > 0))) {
+		r->error = errno;
+		return;
+	}
+	r->truncated = size > h->max;
+	r->size = r->truncated ? h->max : size;
+}
+
+static void helper_pack(const struct helper *h, const glob_t *found, struct reply *r)
+{
+	for (size_t i = 0; i < found->gl_pathc; i++) {
+		size_t n = strlen(found->gl_pathv[i]) + 1;
+
+		if (n > h->room - r->size) {
+			r->truncated = 1;
+			return;
+		}
+		memcpy(h->buffer + r->size, found->gl_pathv[i], n);
+		r->size += n;
+	}
+}
+
+static void helper_glob(const struct helper *h, const struct request *q, struct reply *r)
+{
+	glob_t found = { 0 };
+	int failed = glob(q->path, 0, NULL, &found);
+
+	r->time = clock_boot();
+	if (failed == 0)
+		helper_pack(h, &found, r);
+	else if (failed != GLOB_NOMATCH)
+		r->error = failed == GLOB_NOSPACE ? ENOMEM : EIO;
+	globfree(&found);
+}
+
+static void helper_serve(const struct helper *h)
+{
+	struct request q;
+
+	for (;;) {
+		ssize_t n = recv(h->requests, &q, sizeof(q), 0);
+		struct reply r = { .slot = h->slot };
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= (ssize_t)offsetof(struct request, path))
+			return;
+		q.path[sizeof(q.path) - 1] = '\0';
+		r.sequence = q.sequence;
+		if (q.op == READER_GLOB)
+			helper_glob(h, &q, &r);
+		else
+			helper_read(h, &q, &r);
+		if (send(h->answers, &r, sizeof(r), MSG_NOSIGNAL) < 0)
+			return;
+	}
+}
+
+static _Noreturn void helper_run(struct helper *h, pid_t owner)
+{
+	struct reply ready = { .slot = h->slot };
+	struct err e = ERR_INIT;
+
+	helper_signals();
+	helper_descriptors(h);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != owner)
+		_exit(0);
+	if (sandbox_enter(SANDBOX_READER, &e) < 0)
+		ready.error = -e.code;
+	if (send(h->answers, &ready, sizeof(ready), MSG_NOSIGNAL) > 0 && !ready.error)
+		helper_serve(h);
+	_exit(0);
+}
+
+static int slot_start(struct reader *reader, unsigned int i, struct err *e)
+{
+	struct slot *slot = &reader->slots[i];
+	pid_t owner = getpid();
+	int pair[2];
+
+	slot->buffer =
+		mmap(NULL, reader->room, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (slot->buffer == MAP_FAILED) {
+		slot->buffer = NULL;
+		return err_sys(e, "no memory for a reader");
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, "cannot make a reader's socket");
+	slot->fd = pair[0];
+	slot->pid = fork();
+	if (slot->pid == 0) {
+		struct helper h = { pair[1],      reader->answers[1], i,
+				    slot->buffer, reader->max,        reader->room };
+
+		helper_run(&h, owner);
+	}
+	close(pair[1]);
+	if (slot->pid < 0)
+		return err_sys(e, "cannot fork a reader");
+	slot->state = SLOT_BUSY;
+	slot->asked = clock_boot();
+	return 0;
+}
+
+static int reader_poll(const struct reader *reader, uint64_t until)
+{
+	struct pollfd p = { .fd = reader->answers[0], .events = POLLIN };
+	uint64_t now = clock_boot();
+
+	return poll(&p, 1, now < until ? (until - now) / NS_PER_MS + 1 : 0);
+}
+
+/* A helper says that it is ready as it answers its first, empty request. */
+static int reader_settle(struct reader *reader, struct err *e)
+{
+	struct reader_answer a;
+
+	for (unsigned int ready = 0; ready < reader->n; ready++) {
+		while (!reader_next(reader, &a))
+			reader_poll(reader, reader_until(reader));
+		if (a.error) {
+			errno = a.error;
+			return err_sys(e, "a reader could not be set up");
+		}
+	}
+	return 0;
+}
+
+int reader_create(struct reader **ret, unsigned int helpers, size_t max, struct err *e)
+{
+	struct reader *reader = calloc(1, sizeof(*reader) + helpers * sizeof(reader->slots[0]));
+	int r = 0;
+
+	if (!reader)
+		return err_set(e, "no memory for the readers");
+	reader->n = helpers;
+	reader->max = max;
+	reader->room = max < READER_ROOM_MIN ? READER_ROOM_MIN : max + 1;
+	for (unsigned int i = 0; i < helpers; i++)
+		reader->slots[i].fd = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reader->answers) < 0) {
+		free(reader);
+		return err_sys(e, "cannot make the readers' socket");
+	}
+	for (unsigned int i = 0; i < helpers && !r; i++)
+		r = slot_start(reader, i, e);
+	if (!r)
+		r = reader_settle(reader, e);
+	if (r < 0) {
+		reader_free(reader);
+		return r;
+	}
+	*ret = reader;
+	return 0;
+}
+
+/* A killed process is gone at once unless it is stuck in the kernel: it then has to stay behind. */
+static void slot_reap(const struct slot *slot, uint64_t until)
+{
+	const struct timespec pause = { .tv_nsec = NS_PER_MS };
+
+	if (slot->pid <= 0)
+		return;
+	while (waitpid(slot->pid, NULL, WNOHANG) == 0 && clock_boot() < until)
+		nanosleep(&pause, NULL);
+}
+
+void reader_free(struct reader *reader)
+{
+	uint64_t until = clock_boot() + READER_GOODBYE;
+
+	if (!reader)
+		return;
+	for (unsigned int i = 0; i < reader->n; i++) {
+		if (reader->slots[i].pid > 0)
+			kill(reader->slots[i].pid, SIGKILL);
+	}
+	for (unsigned int i = 0; i < reader->n; i++) {
+		struct slot *slot = &reader->slots[i];
+
+		slot_reap(slot, until);
+		if (slot->fd >= 0)
+			close(slot->fd);
+		if (slot->buffer)
+			munmap(slot->buffer, reader->room);
+	}
+	close(reader->answers[0]);
+	close(reader->answers[1]);
+	free(reader);
+}
+
+static bool slot_send(struct slot *slot, enum reader_op op, const char *path)
+{
+	struct request q = { .op = op, .sequence = slot->sequence + 1 };
+	size_t size = strlen(path) + 1;
+
+	memcpy(q.path, path, size);
+	if (send(slot->fd, &q, offsetof(struct request, path) + size, MSG_NOSIGNAL | MSG_DONTWAIT) <
+	    0) {
+		slot->state = SLOT_DEAD;
+		return false;
+	}
+	memcpy(slot->path, path, size);
+	slot->sequence = q.sequence;
+	slot->asked = clock_boot();
+	slot->state = SLOT_BUSY;
+	return true;
+}
+
+static bool reader_has(const struct reader *reader, enum slot_state state, const char *path)
+{
+	for (unsigned int i = 0; i < reader->n; i++) {
+		const struct slot *slot = &reader->slots[i];
+
+		if (slot->state == state && (!path || strcmp(slot->path, path) == 0))
+			return true;
+	}
+	return false;
+}
+
+int reader_ask(struct reader *reader, enum reader_op op, const char *path, uint64_t tag)
+{
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	if (reader_has(reader, SLOT_HUNG, path))
+		return -EBUSY;
+	for (unsigned int i = 0; i < reader->n; i++) {
+		struct slot *slot = &reader->slots[i];
+
+		if (slot->state != SLOT_IDLE || !slot_send(slot, op, path))
+			continue;
+		slot->tag = tag;
+		return 0;
+	}
+	return reader_has(reader, SLOT_BUSY, NULL) ? -EAGAIN : -ETIMEDOUT;
+}
+
+void reader_call(struct reader *reader, enum reader_op op, const char *path,
+		 struct reader_answer *answer)
+{
+	int r = reader_ask(reader, op, path, 0);
+
+	if (r < 0) {
+		*answer = (struct reader_answer) { .error = r == -EBUSY ? READER_TIMEOUT : -r,
+						   .data = "" };
+		return;
+	}
+	while (!reader_next(reader, answer))
+		reader_poll(reader, reader_until(reader));
+}
+
+/* Takes a reply in; false if it is late, and nobody waits for it. */
+static bool slot_reply(struct reader *reader, const struct reply *r, struct reader_answer *a)
+{
+	struct slot *slot;
+	bool late;
+
+	if (r->slot >= reader->n || r->size > reader->room)
+		return false;
+	slot = &reader->slots[r->slot];
+	if (r->sequence != slot->sequence || (slot->state != SLOT_BUSY && slot->state != SLOT_HUNG))
+		return false;
+	late = slot->state == SLOT_HUNG;
+	slot->state = SLOT_IDLE;
+	*a = (struct reader_answer) { .tag = slot->tag,
+				      .error = r->error,
+				      .truncated = r->truncated,
+				      .time = r->time,
+				      .data = slot->buffer,
+				      .size = r->size };
+	return !late;
+}
+
+static bool slot_fail(struct slot *slot, enum slot_state state, int error, struct reader_answer *a)
+{
+	bool awaited = slot->state == SLOT_BUSY;
+
+	slot->state = state;
+	*a = (struct reader_answer) {
+		.tag = slot->tag, .error = error, .time = slot->asked, .data = ""
+	};
+	return awaited;
+}
+
+static bool slot_died(const struct slot *slot)
+{
+	struct pollfd p = { .fd = slot->fd };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+bool reader_next(struct reader *reader, struct reader_answer *answer)
+{
+	uint64_t now = clock_boot();
+	struct reply r;
+
+	while (recv(reader->answers[0], &r, sizeof(r), MSG_DONTWAIT) == sizeof(r)) {
+		if (slot_reply(reader, &r, answer))
+			return true;
+	}
+	for (unsigned int i = 0; i < reader->n; i++) {
+		struct slot *slot = &reader->slots[i];
+
+		if (slot->state != SLOT_DEAD && slot_died(slot) &&
+		    slot_fail(slot, SLOT_DEAD, READER_DIED, answer))
+			return true;
+		if (slot->state == SLOT_BUSY && now >= slot->asked + READER_DEADLINE)
+			return slot_fail(slot, SLOT_HUNG, READER_TIMEOUT, answer);
+	}
+	return false;
+}
+
+int reader_fd(const struct reader *reader)
+{
+	return reader->answers[0];
+}
+
+uint64_t reader_until(const struct reader *reader)
+{
+	uint64_t until = UINT64_MAX;
+
+	for (unsigned int i = 0; i < reader->n; i++) {
+		const struct slot *slot = &reader->slots[i];
+
+		if (slot->state == SLOT_BUSY && slot->asked + READER_DEADLINE < until)
+			until = slot->asked + READER_DEADLINE;
+	}
+	return until;
+}
+
+const char *reader_error_text(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+		return "absent";
+	case EACCES:
+	case EPERM:
+		return "denied";
+	case READER_TIMEOUT:
+		return "timeout";
+	case READER_DIED:
+		return "its reader was killed";
+	case READER_REFUSED:
+		return "a device, pipe or socket";
+	case EISDIR:
+		return "a directory";
+	}
+	return strerror(error);
+}

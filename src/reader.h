@@ -1,0 +1,70 @@
+/* Spare processes that open and read files for another one: a read that hangs costs one of them and
+ * its own file.
+ *
+ * All are forked at once, before the owner gives up its privileges, so that nothing is forked
+ * later. Each has a shared buffer that its owner reads answers from. One that hangs is left alone
+ * until it comes back; its late answer is dropped. */
+#pragma once
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define READER_HELPERS 4
+#define READER_DEADLINE (2 * 1000000000ull) /* ns; a single read that takes longer hangs */
+
+/* Errors of an answer besides the kernel's own. */
+#define READER_TIMEOUT ETIMEDOUT   /* hangs */
+#define READER_DIED EOWNERDEAD     /* the helper was killed */
+#define READER_REFUSED EMEDIUMTYPE /* a device, pipe or socket outside of /proc and /sys */
+
+enum reader_op {
+	READER_READ, /* a regular file, or anything that is in a procfs or sysfs; never blocks on a
+			pipe */
+	READER_READ_ANY, /* whatever it is, and waits for it */
+	READER_GLOB,     /* the paths that match a pattern, sorted, each ended by a NUL; none is no
+			    error */
+};
+
+struct reader_answer {
+	uint64_t tag;   /* the asker's */
+	int error;      /* 0 or an errno */
+	bool truncated; /* there was more */
+	uint64_t time;  /* boot clock: when the read began; of one that hangs, when it was asked for
+			 */
+	const char *data; /* valid until the next reader_ask */
+	size_t size;
+};
+
+struct reader;
+
+/* Forks the helpers, each with room for MAX bytes a file, and waits until all are in their sandbox.
+ */
+int reader_create(struct reader **ret, unsigned int helpers, size_t max, struct err *e);
+
+/* Kills the helpers. One that is stuck in the kernel ends when the kernel lets it. NULL is fine. */
+void reader_free(struct reader *reader);
+
+/* Gives a read to an idle helper. Returns 0; -EAGAIN if all are at work; -EBUSY if this very path
+ * hangs already; -ETIMEDOUT if no helper is left that does not hang; -ENAMETOOLONG. */
+int reader_ask(struct reader *reader, enum reader_op op, const char *path, uint64_t tag);
+
+/* The next answer, the kernel's or that there was none in time. Returns false if there is none now.
+ */
+bool reader_next(struct reader *reader, struct reader_answer *answer);
+
+/* Asks and waits for the answer: for whoever has nothing else to do and no other request under way.
+ */
+void reader_call(struct reader *reader, enum reader_op op, const char *path,
+		 struct reader_answer *answer);
+
+/* Readable when there is an answer; the boot time at which the next one is late, UINT64_MAX if none
+ * is due. */
+int reader_fd(const struct reader *reader);
+uint64_t reader_until(const struct reader *reader);
+
+/* "absent", "denied", "timeout", ... or what strerror says. */
+const char *reader_error_text(int error);

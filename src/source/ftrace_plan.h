@@ -1,0 +1,34 @@
+/* What one t.ftrace asks for, against the events of this host. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "source.h"
+
+/* One event to be recorded. */
+struct ftrace_event {
+	char *system;
+	char *name;
+	char *filter; /* the kernel's text, NULL for none */
+	bool stack;   /* with the kernel stack of each record */
+	bool literal; /* named as it is, and not by a glob */
+};
+
+struct ftrace {
+	uint64_t keep;	    /* bytes of the ring, over all CPUs */
+	uint64_t post_keep; /* bytes of the ring after the event */
+	bool stack;	    /* of every event */
+	struct ftrace_event *events; /* by ftrace_expand */
+	size_t n_events;
+};
+
+int ftrace_decode(struct source *s, struct err *e);
+
+/* Finds the events on this host; each that is literal and missing, and each glob that matches nothing, is an error,
+ * unless it is optional. */
+int ftrace_expand(struct source *s, struct err *e);
+
+void ftrace_free(struct source *s);

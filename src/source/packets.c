@@ -1,0 +1,207 @@
+#include "source/packets.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "capture.h"
+#include "packetfilter.h"
+#include "packetprogram.h"
+#include "pcapng.h"
+#include "units.h"
+
+#define KEEP_MAX (64ull << 30)
+#define SLACK_MIN (1ull << 20)
+#define SLACK_MAX (16ull << 20)
+
+/* A window of time has no size of its own: 4 MiB a second are 21,000 packets of 160 bytes. */
+#define BYTES_A_SECOND (4ull << 20)
+#define TIMED_MIN (16ull << 20)
+#define TIMED_MAX (512ull << 20)
+
+static uint64_t clamp(uint64_t n, uint64_t low, uint64_t high)
+{
+	return n < low ? low : n > high ? high : n;
+}
+
+/* The ring is larger than what is kept: between an event and the moment at which this process learns of it, packets that
+ * came after the event go on pushing out the oldest before it. A quarter on top, at most what the kernel's own ring
+ * holds, pays for that delay: 16 MiB are a tenth of a second at 1 million packets of 128 bytes each second. */
+static uint64_t packets_ring_size(const struct packets *packets)
+{
+	uint64_t keep = packets->keep;
+
+	if (packets->keep_ns)
+		keep = clamp(packets->keep_ns / NS_PER_S * BYTES_A_SECOND, TIMED_MIN, TIMED_MAX);
+	return keep + clamp(keep / 4, SLACK_MIN, SLACK_MAX);
+}
+
+char *packets_filter_for(const struct packets *packets, int link)
+{
+	return packetprogram_has_tags(link) ? packetfilter_tagged(packets->filter) : strdup(packets->filter);
+}
+
+/* A positive integer of the spec; 0 where there is none. */
+static int spec_number(const json_t *spec, const char *field, uint64_t max, uint64_t *ret, struct err *e)
+{
+	const json_t *value = json_object_get(spec, field);
+	json_int_t n = json_integer_value(value);
+
+	*ret = 0;
+	if (!value)
+		return 0;
+	if (!json_is_integer(value) || n < 0 || (uint64_t)n > max)
+		return err_set(e, "'%s' is not a number from 0 to %llu", field, (unsigned long long)max);
+	*ret = n;
+	return 0;
+}
+
+static int decode_sizes(struct packets *packets, const json_t *spec, struct err *e)
+{
+	uint64_t payload;
+
+	if (spec_number(spec, "keep", KEEP_MAX, &packets->keep, e) < 0 ||
+	    spec_number(spec, "keep_ns", INT64_MAX, &packets->keep_ns, e) < 0 ||
+	    spec_number(spec, "payload", PCAPNG_SNAPLEN, &payload, e) < 0)
+		return e->code;
+	if (!packets->keep == !packets->keep_ns)
+		return err_set(e, "there has to be one of 'keep' and 'keep_ns'");
+	packets->snaplen = payload ? payload : PCAPNG_SNAPLEN;
+	return 0;
+}
+
+static int decode_interface(struct packets *packets, const json_t *spec, struct err *e)
+{
+	const json_t *value = json_object_get(spec, "interface");
+
+	packets->interface = value ? json_string_value(value) : PACKETS_ANY;
+	if (!packets->interface || !*packets->interface || strlen(packets->interface) >= IFNAMSIZ ||
+	    strpbrk(packets->interface, " /\t\n"))
+		return err_set(e, "'interface' is not the name of an interface");
+	return 0;
+}
+
+static int packets_decode(struct source *s, struct err *e)
+{
+	struct packets *packets = s->data = calloc(1, sizeof(*packets));
+
+	if (!packets)
+		return err_sys(e, "cannot read the plan");
+	snprintf(packets->ring_file, sizeof(packets->ring_file), "packets-%u.ring", s->index);
+	snprintf(packets->names_file, sizeof(packets->names_file), "packets-%u.names", s->index);
+	if (decode_sizes(packets, s->spec, e) < 0 || decode_interface(packets, s->spec, e) < 0)
+		return e->code;
+	return packetfilter_text(&packets->filter, s->spec, e);
+}
+
+static int interface_missing(const char *interface, struct err *e)
+{
+	struct if_nameindex *all = if_nameindex();
+	const char *names[256], *nearest;
+	size_t n = 0;
+
+	for (; all && n < countof(names) && all[n].if_index; n++)
+		names[n] = all[n].if_name;
+	nearest = nearest_name(interface, names, n);
+	err_set(e, "there is no interface '%s' here%s%s%s", interface, nearest ? ", did you mean '" : "",
+		nearest ? nearest : "", nearest ? "'?" : "");
+	if (all)
+		if_freenameindex(all);
+	return err_exit(e, EXIT_HOST);
+}
+
+/* The link type that libpcap will find, as far as filters tell them apart: tunnels have no Ethernet. */
+static int interface_link(const char *interface, int *link, struct err *e)
+{
+	/* no protocol: nothing is ever received */
+	autoclose int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	struct ifreq request = { 0 };
+
+	*link = DLT_LINUX_SLL2;
+	if (fd < 0) {
+		err_sys(e, "no packet sockets here");
+		return err_exit(e, EXIT_HOST);
+	}
+	if (!strcmp(interface, PACKETS_ANY))
+		return 0;
+	if (!if_nametoindex(interface))
+		return interface_missing(interface, e);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
+		return err_sys(e, "interface '%s'", interface);
+	*link = request.ifr_hwaddr.sa_family == ARPHRD_ETHER || request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK
+			? DLT_EN10MB
+			: DLT_RAW;
+	return 0;
+}
+
+static int packets_try_filter(const struct packets *packets, int link, struct err *e)
+{
+	autofree char *filter = packets_filter_for(packets, link);
+	struct bpf_program program = { 0 };
+	pcap_t *pcap;
+	int r;
+
+	if (!filter)
+		return err_sys(e, "cannot compile the filter");
+	if (!*filter)
+		return 0;
+	pcap = pcap_open_dead(link, packets->snaplen);
+	if (!pcap)
+		return err_sys(e, "cannot compile the filter");
+	r = packetprogram_compile(&program, pcap, filter, e);
+	packetprogram_free(&program);
+	pcap_close(pcap);
+	return r < 0 ? err_exit(e, EXIT_USAGE) : 0;
+}
+
+static int packets_probe(struct source *s, struct cost *cost, struct err *e)
+{
+	const struct packets *packets = s->data;
+	int link;
+
+	if (interface_link(packets->interface, &link, e) < 0 || packets_try_filter(packets, link, e) < 0)
+		return e->code;
+	cost->kernel_bytes += PACKETS_KERNEL_RING;
+	cost->tmpfs_bytes += packets_ring_size(packets);
+	/* the heads are no larger in the file, but interfaces and comments come on top */
+	cost->output_bytes += (packets->keep ? packets->keep : packets_ring_size(packets)) + 65536;
+	return 0;
+}
+
+static int packets_arm(struct source *s, struct capture *c, struct err *e)
+{
+	struct packets *packets = s->data;
+
+	if (packets_names_create(c->state->fd, packets->names_file, packets->interface, e) < 0)
+		return e->code;
+	return ring_create(&packets->ring, c->state->fd, packets->ring_file, packets_ring_size(packets), e);
+}
+
+static void packets_free(struct source *s)
+{
+	struct packets *packets = s->data;
+
+	if (!packets)
+		return;
+	free(packets->filter);
+	ring_free(packets->ring);
+	free(packets);
+	s->data = NULL;
+}
+
+const struct source_ops packets_source = {
+	.type = "packets",
+	.decode = packets_decode,
+	.probe = packets_probe,
+	.arm = packets_arm,
+	.live = packets_live,
+	.save = packets_save,
+	.free = packets_free,
+};

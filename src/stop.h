@@ -1,0 +1,46 @@
+/* The stop record: a page of shared memory, written once, by whoever decides first; everyone obeys it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+enum stop_by {
+	STOP_CONDITION = 1,
+	STOP_USER,     /* Ctrl+C, SIGTERM, `tracer stop` */
+	STOP_MAX_TIME,
+	STOP_FAULT,    /* something broke while it watched */
+	STOP_KILLED,   /* found by recover */
+};
+
+struct stop_record {
+	uint32_t by;        /* enum stop_by */
+	uint32_t condition; /* its number in the plan's stop list, if by == STOP_CONDITION */
+	uint64_t event;     /* boot clock: when it happened */
+	uint64_t cut;       /* boot clock: what is later is not kept */
+	uint32_t uncertain; /* there was a hole before it */
+	uint32_t cpu;       /* of the event, UINT32_MAX if it has none */
+	int32_t pid;        /* of the event's task, -1 if it has none */
+	char comm[16];
+	char text[1024];    /* one line: the event with its fields, or the cause */
+};
+
+struct stop_page;
+
+/* Makes the page in the file of that name below DIRFD, or maps an existing one. */
+int stop_create(struct stop_page **ret, int dirfd, struct err *e);
+int stop_open(struct stop_page **ret, int dirfd, struct err *e);
+void stop_close(struct stop_page *page);
+
+/* Writes the record if none is there yet. Returns true if it was ours that came first. */
+bool stop_decide(struct stop_page *page, const struct stop_record *record);
+
+/* The record, or NULL as long as nobody has decided. */
+const struct stop_record *stop_get(const struct stop_page *page);
+
+/* The cut, UINT64_MAX as long as nobody has decided: for use on every packet. */
+uint64_t stop_cut(const struct stop_page *page);
+
+/* "condition", "user", "max_time", "fault", "killed": the manifest's word. */
+const char *stop_by_text(enum stop_by by);

@@ -1,0 +1,3 @@
+#pragma once
+
+#define TRACER_VERSION "1.0"

@@ -1,0 +1,45 @@
+# The output disk is full: while it saves, while it seals; recover -o puts the bundle elsewhere.
+. "$(dirname "$0")/../lib.sh"
+need trace-cmd
+
+numbers_recipe full 'keep = "8M"'
+loop_fs disk ext4 64M
+
+# fill LEAVE_KB: the disk, up to so much.
+fill() {
+	local free
+
+	free=$(df --output=avail -k "$T/disk" | tail -n 1)
+	fallocate -l $(((free - $1) * 1024)) "$T/disk/ballast" || dd if=/dev/zero of="$T/disk/ballast" bs=1k count=$((free - $1)) 2>/dev/null
+	sync -f "$T/disk"
+}
+
+# ends_full NAME: a capture that finds the disk full, and what recover makes of it.
+ends_full() {
+	run "$provoke/numbers" --stop 300000 --storm 100
+	cp "$T/out" "$T/said"
+	t "$1: the capture ends" ended $pid 40
+	t "$1: with exit code 1 or 4" [ $rc = 1 -o $rc = 4 ]
+	t "$1: it says that the disk is full, and what to do" has "$T/disk.err" 'recover'
+	mkdir "$T/elsewhere"
+	run "$tracer" recover -o "$T/elsewhere"
+	t "$1: recover -o elsewhere has a bundle" unpack elsewhere
+	t "$1: that ended at the event" manifest .stop.condition number
+	numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' >"$T/numbers"
+	t "$1: with numbers without a gap" contiguous 4 <"$T/numbers"
+	t "$1: up to the stop" is "$(awk 'END { print $4 }' "$T/numbers")" "$(said "$T/said" stop number)"
+	t "$1: nothing is left on the full disk" is "$(ls -A "$T/disk" | grep -vx -e ballast -e lost+found)" ""
+	rm -rf "$T/elsewhere" "$T/disk/ballast"
+}
+
+capture disk "$T/full.lua"
+fill 2048
+ends_full "while saving"
+
+capture disk "$T/full.lua"
+fill 10240
+ends_full "while sealing"
+
+run "$tracer" -o "$T/disk" --min-free 1G "$T/full.lua"
+t "--min-free is kept" code 3
+finish
