@@ -20,7 +20,7 @@ SOURCES = $(wildcard src/*.c src/source/*.c src/condition/*.c src/convert/*.c sr
 OBJECTS = $(SOURCES:src/%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 LIBRARY = $(filter-out $(BUILD)/main.o,$(OBJECTS))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
-PROVOKERS = $(BUILD)/provoke/numbers $(BUILD)/provoke/oneclock $(BUILD)/provoke/oom $(BUILD)/provoke/scoutfsd
+PROVOKERS = $(patsubst tests/provoke/%.c,$(BUILD)/provoke/%,$(filter-out tests/provoke/events.c,$(wildcard tests/provoke/*.c)))
 
 .PHONY: all check deps units sanitized e2e provoke clang demo bench mutants faults install clean
 
@@ -51,7 +51,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtracer.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libtracer.a $(LIBS) -lcmocka
 
-$(BUILD)/provoke/scoutfsd: tests/provoke/events.c tests/provoke/packets.c
+$(BUILD)/provoke/scoutfsd: tests/provoke/events.c
 $(BUILD)/provoke/%: tests/provoke/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -MMD -MP -o $@ $(filter %.c,$^)

@@ -5,7 +5,8 @@
 #     contrib/deps.sh missing GROUP...      what is not installed
 #     contrib/deps.sh install GROUP...      installs that, as root, with apt-get or dnf
 #
-# Groups: build, test; dev (static checks), vm (tests on other kernels). "-" stands for: comes with another package.
+# Groups: build, test, demo; dev (second compiler, static checks), vm (tests on other kernels). "-" stands for: comes
+# with another package.
 set -eu
 
 # group   Debian                 EL 9                   why
@@ -40,6 +41,10 @@ test      util-linux             util-linux             unshare, nsenter, setpri
 test      bsdutils               util-linux             script: a terminal to lose
 test      procps                 procps-ng              ps and sysctl: the machine before and after
 test      diffutils              diffutils              what differs after a test
+demo      iproute2               iproute                network namespaces with a cable between them
+demo      util-linux             util-linux             unshare, nsenter
+demo      tar                    tar                    takes the last moments out of the bundle
+demo      zstd                   zstd                   the same
 dev       clang                  clang                  second compiler, sanitizers, fuzzing
 dev       clang-tidy             clang-tools-extra      static checks
 dev       clang-format           -                      layout of the code

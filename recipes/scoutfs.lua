@@ -46,7 +46,8 @@ return {
         "scoutfs:scoutfs_fill_super", "scoutfs:scoutfs_put_super", "scoutfs:scoutfs_kill_sb",
       },
       t.try {
-        t.event { "tcp:tcp_retransmit_skb", "tcp:tcp_send_reset", "tcp:tcp_receive_reset", filter = of_port },
+        t.event { "tcp:tcp_retransmit_skb", "tcp:tcp_receive_reset", filter = of_port },
+        "tcp:tcp_send_reset", -- its fields differ from kernel to kernel
       },
     },
     -- Each message, lock and block: minutes, or seconds under load.
@@ -73,10 +74,10 @@ return {
     },
     t.files {
       name = "state",
-      "/proc/modules", "/proc/mounts", "/proc/cmdline", "/proc/version", "/proc/uptime", "/proc/locks",
+      "/proc/mounts", "/proc/cmdline", "/proc/version", "/proc/uptime", "/proc/locks",
       "/proc/net/tcp", "/proc/net/udp", "/proc/net/arp",
       t.try {
-        "/proc/net/tcp6", "/proc/net/udp6",
+        "/proc/modules", "/proc/net/tcp6", "/proc/net/udp6",
         "/sys/module/scoutfs/srcversion", "/sys/module/scoutfs/notes/.note.git_describe",
         "/sys/fs/scoutfs/*/data_device_maj_min", "/sys/fs/scoutfs/*/format_version",
         "/sys/fs/scoutfs/*/fsid", "/sys/fs/scoutfs/*/rid",

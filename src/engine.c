@@ -12,6 +12,7 @@
 #include "anchors.h"
 #include "auto.h"
 #include "clock.h"
+#include "comm.h"
 #include "control.h"
 #include "finish.h"
 #include "io.h"
@@ -110,11 +111,11 @@ static void engine_take_worker(struct engine *g, struct worker *w)
 	while (worker_receive(w, &message) > 0)
 		if (message.type == MESSAGE_SAY)
 			log_line("%s: %s", w->name, message.text);
-	if (lived && w->fd < 0 && w->failed) {
-		engine_note(g, w, w->err.text);
-		if (g->c.board->stage == STAGE_WATCH)
-			console_error(g->rq->console, "%s: %s; the rest goes on", w->name, w->err.text);
-	}
+	if (!lived || w->fd >= 0 || !w->failed)
+		return;
+	engine_note(g, w, w->err.text);
+	if (g->c.board->stage == STAGE_WATCH)
+		console_error(g->rq->console, "%s: %s; the rest goes on", w->name, w->err.text);
 }
 
 /* Waits until something happens, at most until UNTIL, and takes all of it in. */
@@ -270,6 +271,20 @@ static int engine_start(struct engine *g, struct err *e)
 
 /* Watch: */
 
+/* Without watch, only the rings would stop at the event: it gets a successor. */
+static void engine_check_watcher(struct engine *g)
+{
+	struct err e = ERR_INIT;
+
+	if (g->watcher.fd >= 0 || stop_get(g->c.stop))
+		return;
+	watch_restarted(g->watch);
+	if (engine_start_watcher(g, &e) < 0)
+		log_line("%s", e.text);
+	else
+		message_send(g->watcher.fd, MESSAGE_START, "");
+}
+
 /* A ring that the kernel has stopped while nobody says why: watch cannot, so the engine does. */
 static void engine_check_rings(struct engine *g)
 {
@@ -306,6 +321,7 @@ static void engine_tick(struct engine *g)
 		return;
 	g->ticked = now;
 	engine_show(g);
+	engine_check_watcher(g);
 	engine_check_rings(g);
 	if (now - g->anchored < ANCHOR_EVERY)
 		return;
@@ -365,6 +381,18 @@ static void engine_await_stopped(struct engine *g)
 	}
 }
 
+static void engine_find_comm(struct engine *g)
+{
+	autoclose int recorded = -1;
+	char comm[COMM_SIZE];
+
+	if (!g->c.tracing || stop_get(g->c.stop)->pid < 0)
+		return;
+	recorded = openat(tracing_fd(g->c.tracing), "saved_cmdlines", O_RDONLY | O_CLOEXEC);
+	comm_find(comm, recorded, stop_get(g->c.stop)->pid);
+	stop_set_comm(g->c.stop, comm);
+}
+
 static void engine_halt(struct engine *g)
 {
 	const struct stop_record *stop = stop_get(g->c.stop);
@@ -374,6 +402,7 @@ static void engine_halt(struct engine *g)
 	g->c.board->stage = STAGE_HALT;
 	log_line("stopped by %s: %s", stop_by_text(stop->by), stop->text);
 	console_line(g->rq->console, "stopped by %s: %s", stop_by_text(stop->by), stop->text);
+	engine_find_comm(g);
 	while (clock_boot() < cut && g->interrupts < LEAVE_IT)
 		engine_wait(g, cut);
 	if (switches_off(g->c.switches, g->c.n_switches, &e) < 0)
@@ -423,30 +452,13 @@ static int engine_stage(struct engine *g, enum stage stage, worker_main *main, u
 	return e->code;
 }
 
-/* The state directory remembers how far it got, for recover. */
-static void engine_remember(struct engine *g)
-{
-	struct err e = ERR_INIT;
-
-	if (io_create_file(g->c.state->fd, "saved", g->finish.name, strlen(g->finish.name), &e) < 0 &&
-	    e.code != -EEXIST)
-		log_line("%s", e.text);
-}
-
 static int engine_save(struct engine *g, struct err *e)
 {
-	struct err absent = ERR_INIT;
-	autofree char *saved = NULL;
+	char dir[4096];
 
-	if (io_read_file(g->c.state->fd, "saved", sizeof(g->finish.name) - 1, &saved, NULL, &absent) == 0) {
-		snprintf(g->finish.name, sizeof(g->finish.name), "%s", saved);
-		return 0;
-	}
-	finish_name(&g->finish);
-	if (engine_stage(g, STAGE_SAVE, save_main, LEAVE_IT, SAVE_WAIT, e) < 0)
-		return e->code;
-	engine_remember(g);
-	return 0;
+	if (!finish_saved(&g->finish, dir, sizeof(dir)))
+		finish_name(&g->finish);
+	return engine_stage(g, STAGE_SAVE, save_main, LEAVE_IT, SAVE_WAIT, e);
 }
 
 static void engine_convert(struct engine *g)

@@ -9,7 +9,7 @@
 #include "filter_tree.h"
 #include "units.h"
 
-#define FILTER_DEPTH 32	     /* brackets and exclamation marks within each other */
+#define FILTER_DEPTH 32      /* brackets and exclamation marks within each other */
 #define FILTER_LENGTH 4095   /* the kernel takes less than a page in one write */
 #define FILTER_TEXT_SIZE 256 /* the kernel's MAX_FILTER_STR_VAL, with the NUL */
 #define FILTER_DIGITS 24     /* likewise for numbers */
@@ -17,7 +17,7 @@
 /* In the order in which they are tried: "<=" before "<". */
 static const char *const op_texts[] = {
 	[OP_GLOB] = "~", [OP_NE] = "!=", [OP_EQ] = "==", [OP_LE] = "<=",
-	[OP_LT] = "<",	 [OP_GE] = ">=", [OP_GT] = ">",	 [OP_BAND] = "&",
+	[OP_LT] = "<",   [OP_GE] = ">=", [OP_GT] = ">",  [OP_BAND] = "&",
 };
 
 struct parser {
@@ -125,8 +125,9 @@ static int parser_unknown_field(struct parser *p, const char *name)
 	names[n] = "COMM";
 	names[n + 1] = "CPU";
 	nearest = nearest_name(name, names, n + 2);
-	return err_set(p->e, "'%s:%s' has no field '%s'%s%s%s", p->format->system, p->format->name, name,
-		       nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+	return err_set(p->e, "'%s:%s' has no field '%s'%s%s%s", p->format->system, p->format->name,
+		       name, nearest ? ", did you mean '" : "", nearest ? nearest : "",
+		       nearest ? "'?" : "");
 }
 
 struct generic_field {
@@ -136,10 +137,10 @@ struct generic_field {
 
 /* What every event can be filtered by; a field of the event's own goes first, as in the kernel. */
 static const struct generic_field generic_fields[] = {
-	{ "CPU", SUBJECT_CPU },
-	{ "cpu", SUBJECT_CPU },
-	{ "COMM", SUBJECT_COMM },
-	{ "comm", SUBJECT_COMM },
+	{"CPU",   SUBJECT_CPU },
+	{ "cpu",  SUBJECT_CPU },
+	{ "COMM", SUBJECT_COMM},
+	{ "comm", SUBJECT_COMM},
 };
 
 static int parser_generic(struct parser *p, struct filter *leaf)
@@ -178,11 +179,13 @@ static int parser_field(struct parser *p, struct filter *leaf)
 	if (!field)
 		return parser_generic(p, leaf);
 	if (field_is_pointer_to_text(field))
-		return err_set(p->e, "filter '%s': '%s' is a pointer to text elsewhere, which no record holds", p->text,
-			       leaf->name);
+		return err_set(
+			p->e,
+			"filter '%s': '%s' is a pointer to text elsewhere, which no record holds",
+			p->text, leaf->name);
 	if (field->kind == FIELD_OTHER)
-		return err_set(p->e, "filter '%s': '%s' is '%s', which cannot be compared", p->text, leaf->name,
-			       field->type);
+		return err_set(p->e, "filter '%s': '%s' is '%s', which cannot be compared", p->text,
+			       leaf->name, field->type);
 	leaf->field = *field;
 	leaf->field.name = leaf->field.type = NULL;
 	return 0;
@@ -223,26 +226,30 @@ static int parser_number(struct parser *p, struct filter *leaf)
 	while (isalnum((unsigned char)p->at[n]))
 		n++;
 	if (leaf->field.kind != FIELD_INT)
-		return err_set(p->e, "filter '%s': '%s' is a string, its value has to be in quotes", p->text,
-			       leaf->name);
+		return err_set(p->e, "filter '%s': '%s' is a string, its value has to be in quotes",
+			       p->text, leaf->name);
 	if (leaf->op == OP_GLOB)
-		return err_set(p->e, "filter '%s': '%s' is a number, '~' is for strings", p->text, leaf->name);
+		return err_set(p->e, "filter '%s': '%s' is a number, '~' is for strings", p->text,
+			       leaf->name);
 	leaf->kind = FILTER_NUMBER;
 	leaf->value = strndup(p->at, n);
 	if (!leaf->value)
 		return parser_memory(p);
 	p->at += n;
 	if (n >= FILTER_DIGITS || !number_parse(leaf->value, leaf->field.is_signed, &leaf->number))
-		return err_set(p->e, "filter '%s': '%.40s' is not a value of '%s', %s 64-bit number", p->text,
-			       leaf->value, leaf->name, leaf->field.is_signed ? "a signed" : "an unsigned");
+		return err_set(p->e,
+			       "filter '%s': '%.40s' is not a value of '%s', %s 64-bit number",
+			       p->text, leaf->value, leaf->name,
+			       leaf->field.is_signed ? "a signed" : "an unsigned");
 	return 0;
 }
 
-/* The kernel's way to tell patterns apart: only a '*' at either end is cheaper than a glob; one that begins with a
- * digit is compared as it stands. */
+/* The kernel's way to tell patterns apart: only a '*' at either end is cheaper than a glob; one
+ * that begins with a digit is compared as it stands. */
 static enum filter_pattern pattern_find(const char *text)
 {
-	size_t n = strlen(text), inner = strcspn(text + (text[0] == '*'), "*[?\\") + (text[0] == '*');
+	size_t n = strlen(text),
+	       inner = strcspn(text + (text[0] == '*'), "*[?\\") + (text[0] == '*');
 
 	if (isdigit((unsigned char)text[0]) || !n)
 		return PATTERN_FULL;
@@ -280,13 +287,16 @@ static int parser_text(struct parser *p, struct filter *leaf)
 	leaf->kind = FILTER_TEXT;
 	leaf->quote = *p->at++;
 	if (leaf->field.kind == FIELD_INT)
-		return err_set(p->e, "filter '%s': '%s' is a number, its value has no quotes", p->text, leaf->name);
+		return err_set(p->e, "filter '%s': '%s' is a number, its value has no quotes",
+			       p->text, leaf->name);
 	if (leaf->op != OP_EQ && leaf->op != OP_NE && leaf->op != OP_GLOB)
-		return err_set(p->e, "filter '%s': '%s' is a string, which knows == != and ~ but not %s", p->text,
-			       leaf->name, op_texts[leaf->op]);
+		return err_set(p->e,
+			       "filter '%s': '%s' is a string, which knows == != and ~ but not %s",
+			       p->text, leaf->name, op_texts[leaf->op]);
 	end = strchr(p->at, leaf->quote);
 	if (!end)
-		return err_set(p->e, "filter '%s': the quote before '%.20s' has no end", p->text, p->at);
+		return err_set(p->e, "filter '%s': the quote before '%.20s' has no end", p->text,
+			       p->at);
 	if (end - p->at >= FILTER_TEXT_SIZE)
 		return err_set(p->e, "filter: the string '%.20s...' is longer than %d bytes", p->at,
 			       FILTER_TEXT_SIZE - 1);
@@ -351,8 +361,9 @@ static int parser_term(struct parser *p, struct filter **ret)
 	int r;
 
 	if (++p->depth > FILTER_DEPTH)
-		return err_set(p->e, "filter '%.40s...' has more than %d brackets within each other", p->text,
-			       FILTER_DEPTH);
+		return err_set(p->e,
+			       "filter '%.40s...' has more than %d brackets within each other",
+			       p->text, FILTER_DEPTH);
 	if (parser_take(p, "("))
 		r = parser_brackets(p, ret);
 	else if (parser_take(p, "!"))

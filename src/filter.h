@@ -1,4 +1,5 @@
-/* Event filters: parsed once by us; the kernel's text and the test in C both come from that tree. */
+/* Event filters: parsed once by us; the kernel's text and the test in C both come from that tree.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -10,9 +11,11 @@
 
 struct filter;
 
-/* Parses the kernel's filter language: FIELD OP VALUE with && || ! and brackets; == != < <= > >= & on integers,
- * == != ~ on strings ("..." with * ? [] for ~); also the fields CPU, COMM, common_pid and the like. Each field is
- * looked up in FORMAT: an unknown one is an error with the nearest name. *ret is the caller's. */
+/* Parses the kernel's filter language: FIELD OP VALUE with && || ! and brackets; == != < <= > >= &
+ * on integers,
+ * == != ~ on strings ("..." with * ? [] for ~); also the fields CPU, COMM, common_pid and the like.
+ * Each field is looked up in FORMAT: an unknown one is an error with the nearest name. *ret is the
+ * caller's. */
 int filter_parse(struct filter **ret, const char *text, const struct format *format, struct err *e);
 
 /* (A) || (B); takes both over. Either may be NULL, which stands for "every record". */
@@ -24,6 +27,9 @@ void filter_free(struct filter *filter);
 /* The kernel's text for it, "" for NULL. The caller frees it; NULL if there is no memory. */
 char *filter_text(const struct filter *filter);
 
+/* Whether it asks for the task's name. */
+bool filter_uses_comm(const struct filter *filter);
+
 /* What a record is, besides its bytes. */
 struct filter_context {
 	int cpu;
@@ -31,4 +37,5 @@ struct filter_context {
 };
 
 /* True if the record passes, as the kernel would decide it; NULL passes everything. */
-bool filter_match(const struct filter *filter, const struct filter_context *context, const void *record, size_t size);
+bool filter_match(const struct filter *filter, const struct filter_context *context,
+		  const void *record, size_t size);

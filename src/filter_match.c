@@ -7,14 +7,15 @@
 struct bytes {
 	const char *at;
 	size_t size;
-	size_t room; /* the same, or to the record's end for an array without a size, whose string ends at a NUL */
+	size_t room; /* the same, or to the record's end for an array without a size, whose string
+			ends at a NUL */
 };
 
 static struct bytes bytes_within(const char *record, size_t size, uint64_t offset, size_t length)
 {
 	if (offset > size || length > size - offset)
-		return (struct bytes){ .at = "" };
-	return (struct bytes){ record + offset, length, length ? length : size - offset };
+		return (struct bytes) { .at = "" };
+	return (struct bytes) { record + offset, length, length ? length : size - offset };
 }
 
 static struct bytes field_bytes(const struct field *field, const char *record, size_t size)
@@ -24,10 +25,11 @@ static struct bytes field_bytes(const struct field *field, const char *record, s
 	if (field->kind == FIELD_STRING)
 		return bytes_within(record, size, field->offset, field->size);
 	if (field->offset > size || size - field->offset < sizeof(where))
-		return (struct bytes){ .at = "" };
+		return (struct bytes) { .at = "" };
 	memcpy(&where, record + field->offset, sizeof(where));
 	return bytes_within(record, size,
-			    (where & 0xffff) + (field->relative ? (uint64_t)field->offset + sizeof(where) : 0),
+			    (where & 0xffff) +
+				    (field->relative ? (uint64_t)field->offset + sizeof(where) : 0),
 			    where >> 16);
 }
 
@@ -71,8 +73,8 @@ static bool bytes_contain(const struct bytes *b, const char *text)
 	return memmem(b->at, size, text, strlen(text)) != NULL;
 }
 
-/* Whether C is in the class that begins at *AT, behind its '['; *AT moves behind the class. A class without an end is
- * none: -1. */
+/* Whether C is in the class that begins at *AT, behind its '['; *AT moves behind the class. A class
+ * without an end is none: -1. */
 static int class_match(const char **at, unsigned char c)
 {
 	const char *class = *at;
@@ -81,7 +83,7 @@ static int class_match(const char **at, unsigned char c)
 
 	class += inverted;
 	do {
-		unsigned char first = *class++, last = first;
+		unsigned char first = *class ++, last = first;
 
 		if (!first)
 			return -1;
@@ -143,11 +145,13 @@ static bool bytes_glob(const struct bytes *b, const char *pattern)
 }
 
 static bool (*const pattern_matches[])(const struct bytes *b, const char *needle) = {
-	[PATTERN_FULL] = bytes_equal,	[PATTERN_FRONT] = bytes_start_with, [PATTERN_MIDDLE] = bytes_contain,
-	[PATTERN_END] = bytes_end_with, [PATTERN_GLOB] = bytes_glob,
+	[PATTERN_FULL] = bytes_equal,     [PATTERN_FRONT] = bytes_start_with,
+	[PATTERN_MIDDLE] = bytes_contain, [PATTERN_END] = bytes_end_with,
+	[PATTERN_GLOB] = bytes_glob,
 };
 
-static bool text_match(const struct filter *leaf, const struct filter_context *context, const void *record, size_t size)
+static bool text_match(const struct filter *leaf, const struct filter_context *context,
+		       const void *record, size_t size)
 {
 	char comm[FILTER_COMM_SIZE] = "";
 	struct bytes b = { comm, sizeof(comm), sizeof(comm) };
@@ -164,7 +168,8 @@ static uint64_t number_as(const struct field *field, uint64_t n)
 {
 	unsigned int unused = field->size < 8 ? 64 - 8 * field->size : 0;
 
-	return field->is_signed ? (uint64_t)((int64_t)(n << unused) >> unused) : n << unused >> unused;
+	return field->is_signed ? (uint64_t)((int64_t)(n << unused) >> unused)
+				: n << unused >> unused;
 }
 
 static bool number_less(const struct field *field, uint64_t a, uint64_t b)
@@ -172,12 +177,13 @@ static bool number_less(const struct field *field, uint64_t a, uint64_t b)
 	return field->is_signed ? (int64_t)a < (int64_t)b : a < b;
 }
 
-static bool number_match(const struct filter *leaf, const struct filter_context *context, const void *record,
-			 size_t size)
+static bool number_match(const struct filter *leaf, const struct filter_context *context,
+			 const void *record, size_t size)
 {
 	const struct field *field = &leaf->field;
 	bool cpu = leaf->subject == SUBJECT_CPU;
-	uint64_t a = number_as(field, cpu ? (uint64_t)context->cpu : (uint64_t)field_int(field, record, size));
+	uint64_t a = number_as(field, cpu ? (uint64_t)context->cpu
+					  : (uint64_t)field_int(field, record, size));
 	uint64_t b = number_as(field, leaf->number);
 
 	switch (leaf->op) {
@@ -201,7 +207,8 @@ static bool number_match(const struct filter *leaf, const struct filter_context 
 	}
 }
 
-bool filter_match(const struct filter *filter, const struct filter_context *context, const void *record, size_t size)
+bool filter_match(const struct filter *filter, const struct filter_context *context,
+		  const void *record, size_t size)
 {
 	if (!filter)
 		return true;
@@ -220,4 +227,11 @@ bool filter_match(const struct filter *filter, const struct filter_context *cont
 		break;
 	}
 	return number_match(filter, context, record, size);
+}
+
+bool filter_uses_comm(const struct filter *filter)
+{
+	if (!filter)
+		return false;
+	return filter->subject == SUBJECT_COMM || filter_uses_comm(filter->a) || filter_uses_comm(filter->b);
 }

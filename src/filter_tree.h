@@ -41,9 +41,9 @@ struct filter {
 	/* a leaf */
 	enum filter_op op;
 	enum filter_subject subject;
-	char *name;	    /* the field's, as it was written */
-	char *value;	    /* the number, or what is between the quotes, as it was written */
-	char quote;	    /* of a FILTER_TEXT */
+	char *name;         /* the field's, as it was written */
+	char *value;        /* the number, or what is between the quotes, as it was written */
+	char quote;         /* of a FILTER_TEXT */
 	struct field field; /* of a SUBJECT_FIELD; its name and type are not set */
 	uint64_t number;    /* FILTER_NUMBER */
 

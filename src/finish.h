@@ -2,6 +2,7 @@
  * finish), since each touches disks that can hang; capture and recover share them. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "about.h"
@@ -21,7 +22,12 @@ extern const char *const bundle_suffixes[];
 /* Fills the bundle's name from the stop record. */
 void finish_name(struct finish *finish);
 
-/* The raw data, synced, with recipe and manifest, in OUTDIR/NAME. -ENOSPC before anything was taken out of the rings. */
+/* Whether the rings were emptied already: then DIR becomes the directory that the raw data's is in, and finish->name its
+ * name. */
+bool finish_saved(struct finish *finish, char *dir, size_t size);
+
+/* The raw data, synced, with recipe and manifest, in OUTDIR/NAME. -ENOSPC before
+ * anything was taken out of the rings. What was saved elsewhere before is moved here. */
 int save_main(void *finish, int engine, struct err *e);
 
 /* Text from the raw data: every converter that has input, each in a sandbox. Failures are in the manifest alone. */

@@ -94,7 +94,8 @@ static bool name_char(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-/* "char comm[16]" is a "char[16]" named "comm"; "__data_loc char[] name" has its brackets in the type already. */
+/* "char comm[16]" is a "char[16]" named "comm"; "__data_loc char[] name" has its brackets in the
+ * type already. */
 static int declaration_split(struct field *field, struct span text)
 {
 	struct span dimension = { .at = "" };
@@ -119,7 +120,7 @@ static int declaration_split(struct field *field, struct span text)
 		name.at--;
 		name.size++;
 	}
-	type = span_trim((struct span){ text.at, text.size - name.size });
+	type = span_trim((struct span) { text.at, text.size - name.size });
 	if (!name.size || !type.size || name.size > NAME_SIZE_MAX)
 		return -EINVAL;
 
@@ -139,7 +140,8 @@ static enum field_kind kind_of(const struct field *field)
 	bool has_char = span_has(type, "char");
 
 	if (span_has(type, "__data_loc ") || span_has(type, "__rel_loc "))
-		return is_array && has_char && field->size == 4 ? FIELD_DYNAMIC_STRING : FIELD_OTHER;
+		return is_array && has_char && field->size == 4 ? FIELD_DYNAMIC_STRING
+								: FIELD_OTHER;
 	if (is_array)
 		return has_char ? FIELD_STRING : FIELD_OTHER;
 	if ((span_has(type, "struct ") || span_has(type, "union ")) && !span_has(type, "*"))
@@ -197,7 +199,7 @@ static struct field *field_add(struct format *format)
 	if (!fields)
 		return NULL;
 	format->fields = fields;
-	fields[format->n_fields] = (struct field){ 0 };
+	fields[format->n_fields] = (struct field) { 0 };
 	return &fields[format->n_fields++];
 }
 
@@ -316,7 +318,8 @@ int64_t field_int(const struct field *field, const void *record, size_t size)
 	return (int64_t)value;
 }
 
-/* Where a __data_loc or __rel_loc says that its bytes are: the length in the upper half, the offset in the lower. */
+/* Where a __data_loc or __rel_loc says that its bytes are: the length in the upper half, the offset
+ * in the lower. */
 static struct span dynamic_span(const struct field *field, const void *record, size_t size)
 {
 	uint32_t offset;
@@ -324,15 +327,15 @@ static struct span dynamic_span(const struct field *field, const void *record, s
 	uint32_t length;
 
 	if (field->offset > size || size - field->offset < sizeof(location))
-		return (struct span){ "", 0 };
+		return (struct span) { "", 0 };
 	memcpy(&location, (const uint8_t *)record + field->offset, sizeof(location));
 	offset = location & 0xffff;
 	length = location >> 16;
 	if (field->relative)
 		offset += field->offset + sizeof(location);
 	if (offset > size || length > size - offset)
-		return (struct span){ "", 0 };
-	return (struct span){ (const char *)record + offset, length };
+		return (struct span) { "", 0 };
+	return (struct span) { (const char *)record + offset, length };
 }
 
 static struct span static_span(const struct field *field, const void *record, size_t size)
@@ -340,10 +343,10 @@ static struct span static_span(const struct field *field, const void *record, si
 	size_t length;
 
 	if (field->offset > size || field->size > size - field->offset)
-		return (struct span){ "", 0 };
+		return (struct span) { "", 0 };
 	/* "char buf[]" of the print event has the rest of the record */
 	length = field->size ? field->size : size - field->offset;
-	return (struct span){ (const char *)record + field->offset, length };
+	return (struct span) { (const char *)record + field->offset, length };
 }
 
 const char *field_string(const struct field *field, const void *record, size_t size, size_t *length)

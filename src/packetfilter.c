@@ -19,7 +19,12 @@ struct flag {
 };
 
 static const struct flag tcp_flags[] = {
-	{ "fin", 0x01 }, { "syn", 0x02 }, { "rst", 0x04 }, { "psh", 0x08 }, { "ack", 0x10 }, { "urg", 0x20 },
+	{"fin",  0x01},
+        { "syn", 0x02},
+        { "rst", 0x04},
+	{ "psh", 0x08},
+        { "ack", 0x10},
+        { "urg", 0x20},
 };
 
 /* An address list of the spec and the pcap word for it. */
@@ -29,9 +34,9 @@ struct direction {
 };
 
 static const struct direction directions[] = {
-	{ "host", "host" },
-	{ "src", "src host" },
-	{ "dst", "dst host" },
+	{"host", "host"    },
+	{ "src", "src host"},
+	{ "dst", "dst host"},
 };
 
 static bool list_is_empty(const json_t *spec, const char *field)
@@ -54,7 +59,8 @@ static bool address_is_valid(const char *text)
 {
 	uint8_t bytes[16];
 
-	return text && (inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1);
+	return text &&
+	       (inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1);
 }
 
 static int addresses_check(const json_t *spec, const char *field, struct err *e)
@@ -65,12 +71,12 @@ static int addresses_check(const json_t *spec, const char *field, struct err *e)
 
 	if (list_check(spec, field, e) < 0)
 		return e->code;
-	json_array_foreach(list, i, address) {
+	json_array_foreach (list, i, address) {
 		const char *text = json_string_value(address);
 
 		if (!address_is_valid(text))
-			return err_set(e, "'%s' of '%s' is not an IPv4 or IPv6 address", text ? text : "an entry",
-				       field);
+			return err_set(e, "'%s' of '%s' is not an IPv4 or IPv6 address",
+				       text ? text : "an entry", field);
 	}
 	return 0;
 }
@@ -82,7 +88,7 @@ static int ports_check(const json_t *spec, struct err *e)
 
 	if (list_check(spec, "port", e) < 0)
 		return e->code;
-	json_array_foreach(json_object_get(spec, "port"), i, port) {
+	json_array_foreach (json_object_get(spec, "port"), i, port) {
 		json_int_t n = json_integer_value(port);
 
 		if (!json_is_integer(port) || n < 1 || n > UINT16_MAX)
@@ -105,7 +111,8 @@ static int flag_check(const json_t *spec, struct err *e)
 	const char *name = json_string_value(tcp);
 
 	if (tcp && !flag_find(name))
-		return err_set(e, "tcp '%s' is not one of fin, syn, rst, psh, ack, urg", name ? name : "");
+		return err_set(e, "tcp '%s' is not one of fin, syn, rst, psh, ack, urg",
+			       name ? name : "");
 	return 0;
 }
 
@@ -123,7 +130,8 @@ static int free_text_check(const json_t *spec, struct err *e)
 	for (const char *at = text; *at; at++) {
 		open += (*at == '(') - (*at == ')');
 		if (open < 0)
-			return err_set(e, "filter '%s' closes a bracket that it did not open", text);
+			return err_set(e, "filter '%s' closes a bracket that it did not open",
+				       text);
 	}
 	if (open)
 		return err_set(e, "filter '%s' does not close a bracket", text);
@@ -156,7 +164,8 @@ static void part_end(struct text *text)
 	fputc(')', text->out);
 }
 
-static void addresses_print(struct text *text, const json_t *spec, const struct direction *direction)
+static void addresses_print(struct text *text, const json_t *spec,
+			    const struct direction *direction)
 {
 	const json_t *address;
 	size_t i;
@@ -164,12 +173,14 @@ static void addresses_print(struct text *text, const json_t *spec, const struct 
 	if (list_is_empty(spec, direction->field))
 		return;
 	part_begin(text);
-	json_array_foreach(json_object_get(spec, direction->field), i, address)
-		fprintf(text->out, "%s%s %s", i ? " or " : "", direction->word, json_string_value(address));
+	json_array_foreach (json_object_get(spec, direction->field), i, address)
+		fprintf(text->out, "%s%s %s", i ? " or " : "", direction->word,
+			json_string_value(address));
 	part_end(text);
 }
 
-/* True if the addresses alone bound what is taken, so that fragments without ports may come along. */
+/* True if the addresses alone bound what is taken, so that fragments without ports may come along.
+ */
 static bool fragments_belong(const json_t *spec)
 {
 	bool any_address = false;
@@ -187,11 +198,13 @@ static void ports_print(struct text *text, const json_t *spec)
 	if (list_is_empty(spec, "port"))
 		return;
 	part_begin(text);
-	json_array_foreach(json_object_get(spec, "port"), i, port)
+	json_array_foreach (json_object_get(spec, "port"), i, port)
 		fprintf(text->out, "%sport %d", i ? " or " : "", (int)json_integer_value(port));
 	/* an offset that is not 0, of IPv4 and of IPv6's fragment header */
 	if (fragments_belong(spec))
-		fputs(" or ((ip[6:2] & 0x1fff) != 0) or ((ip6[6] = 44) and ((ip6[42:2] & 0xfff8) != 0))", text->out);
+		fputs(" or ((ip[6:2] & 0x1fff) != 0) or ((ip6[6] = 44) and ((ip6[42:2] & 0xfff8) "
+		      "!= 0))",
+		      text->out);
 	part_end(text);
 }
 
@@ -203,8 +216,9 @@ static void flag_print(struct text *text, const json_t *spec)
 	if (!flag)
 		return;
 	part_begin(text);
-	fprintf(text->out, "((tcp[13] & 0x%02x) != 0) or ((ip6[6] = 6) and ((ip6[53] & 0x%02x) != 0))", flag->bit,
-		flag->bit);
+	fprintf(text->out,
+		"((tcp[13] & 0x%02x) != 0) or ((ip6[6] = 6) and ((ip6[53] & 0x%02x) != 0))",
+		flag->bit, flag->bit);
 	part_end(text);
 }
 
@@ -224,18 +238,20 @@ static void free_text_print(struct text *text, const json_t *spec)
 static void address_v6_print(FILE *out, const uint8_t *address, unsigned int offset)
 {
 	for (unsigned int i = 0; i < 16; i += 4)
-		fprintf(out, "%s(ip6[%u:4] = 0x%02x%02x%02x%02x)", i ? " and " : "", offset + i, address[i],
-			address[i + 1], address[i + 2], address[i + 3]);
+		fprintf(out, "%s(ip6[%u:4] = 0x%02x%02x%02x%02x)", i ? " and " : "", offset + i,
+			address[i], address[i + 1], address[i + 2], address[i + 3]);
 }
 
-/* An ICMP error quotes the packet that it is about: its addresses are behind the ICMP header of 8 bytes. */
+/* An ICMP error quotes the packet that it is about: its addresses are behind the ICMP header of 8
+ * bytes. */
 static void quoted_print(FILE *out, const char *host)
 {
 	uint8_t a[16];
 
 	if (inet_pton(AF_INET, host, a) == 1) {
 		fprintf(out,
-			"((icmp[0] = 3 or icmp[0] = 4 or icmp[0] = 5 or icmp[0] = 11 or icmp[0] = 12) and "
+			"((icmp[0] = 3 or icmp[0] = 4 or icmp[0] = 5 or icmp[0] = 11 or icmp[0] = "
+			"12) and "
 			"(icmp[20:4] = 0x%02x%02x%02x%02x or icmp[24:4] = 0x%02x%02x%02x%02x))",
 			a[0], a[1], a[2], a[3], a[0], a[1], a[2], a[3]);
 		return;
@@ -251,8 +267,9 @@ static void quoted_print(FILE *out, const char *host)
 /* True if the spec names hosts and, at most, ports. */
 static bool quotes_belong(const json_t *spec)
 {
-	return !list_is_empty(spec, "host") && list_is_empty(spec, "src") && list_is_empty(spec, "dst") &&
-	       !json_object_get(spec, "tcp") && !json_object_get(spec, "filter");
+	return !list_is_empty(spec, "host") && list_is_empty(spec, "src") &&
+	       list_is_empty(spec, "dst") && !json_object_get(spec, "tcp") &&
+	       !json_object_get(spec, "filter");
 }
 
 static void text_print(struct text *text, const json_t *spec)
@@ -271,7 +288,7 @@ static void text_print(struct text *text, const json_t *spec)
 	if (!quotes)
 		return;
 	fputc(')', text->out);
-	json_array_foreach(json_object_get(spec, "host"), i, host) {
+	json_array_foreach (json_object_get(spec, "host"), i, host) {
 		fputs(" or ", text->out);
 		quoted_print(text->out, json_string_value(host));
 	}
@@ -301,7 +318,8 @@ int packetfilter_text(char **ret, const json_t *spec, struct err *e)
 	return 0;
 }
 
-/* Words that themselves move where the rest is looked for: with them, tags are the text's own business. */
+/* Words that themselves move where the rest is looked for: with them, tags are the text's own
+ * business. */
 static bool mentions_encapsulation(const char *filter)
 {
 	static const char *const words[] = { "vlan", "mpls", "pppoe", "geneve", "vxlan" };

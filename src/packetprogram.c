@@ -34,32 +34,33 @@ bool packetprogram_has_tags(int link)
 	return link == DLT_EN10MB;
 }
 
-static void compiled_fail(struct compiled *result, const char *why)
-{
-	/* names would have to be looked up */
-	const char *hint = strstr(why, "unknown ") ? " (only numeric addresses and ports)" : "";
-
-	result->n = 0;
-	snprintf(result->text, sizeof(result->text), "%.200s%s", why, hint);
-}
-
+/* What would have to be looked up cannot be: errno is then set. libpcap does not always tell: to it, "ip proto NAME" is
+ * then "ip proto 0". */
 static void compile_text(pcap_t *pcap, const char *filter, struct compiled *result)
 {
 	struct bpf_program program = { 0 };
+	const char *failure = NULL;
+	bool looked_up;
 
-	if (pcap_compile(pcap, &program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0) {
-		compiled_fail(result, pcap_geterr(pcap));
-		return;
-	}
-	if (program.bf_len > PROGRAM_MAX) {
-		compiled_fail(result, "too long for the kernel");
+	errno = 0;
+	if (pcap_compile(pcap, &program, filter, 1, PCAP_NETMASK_UNKNOWN) < 0)
+		failure = pcap_geterr(pcap);
+	looked_up = errno != 0;
+	if (!failure && program.bf_len > PROGRAM_MAX)
+		failure = "too long for the kernel";
+	if (!failure && looked_up)
+		failure = "it has a name";
+	if (failure) {
+		snprintf(result->text, sizeof(result->text), "%.200s%s", failure,
+			 looked_up ? " (only numeric addresses, ports and protocols)" : "");
 		return;
 	}
 	result->n = program.bf_len;
 	memcpy(result->code, program.bf_insns, program.bf_len * sizeof(*result->code));
 }
 
-/* Standard output is all that is left open. Opening more is impossible, with and without system call filters. */
+/* Standard output is all that is left open. Opening more is impossible, with and without system
+ * call filters. */
 static int compile_confine(int out, struct err *e)
 {
 	const struct rlimit none = { 0 };
@@ -70,7 +71,9 @@ static int compile_confine(int out, struct err *e)
 	syscall(SYS_close_range, STDERR_FILENO, ~0u, 0);
 	if (sandbox_enter(SANDBOX_COMPUTE, e) < 0)
 		return e->code;
-	return setrlimit(RLIMIT_NOFILE, &none) < 0 && errno != EPERM ? err_sys(e, "cannot give up files") : 0;
+	return setrlimit(RLIMIT_NOFILE, &none) < 0 && errno != EPERM
+		       ? err_sys(e, "cannot give up files")
+		       : 0;
 }
 
 static void compile_child(int out, pcap_t *pcap, const char *filter, struct compiled *result)
@@ -79,7 +82,7 @@ static void compile_child(int out, pcap_t *pcap, const char *filter, struct comp
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (compile_confine(out, &e) < 0)
-		compiled_fail(result, e.text);
+		snprintf(result->text, sizeof(result->text), "%.200s", e.text);
 	else
 		compile_text(pcap, filter, result);
 	_exit(io_write(STDOUT_FILENO, result, sizeof(*result), &e) < 0);
@@ -96,7 +99,8 @@ static bool compile_receive(int in, struct compiled *result)
 		struct pollfd ready = { .fd = in, .events = POLLIN };
 		ssize_t n;
 
-		if (now >= deadline || (poll(&ready, 1, (deadline - now) / NS_PER_MS + 1) < 0 && errno != EINTR))
+		if (now >= deadline ||
+		    (poll(&ready, 1, (deadline - now) / NS_PER_MS + 1) < 0 && errno != EINTR))
 			return false;
 		if (!ready.revents)
 			continue;
@@ -108,7 +112,8 @@ static bool compile_receive(int in, struct compiled *result)
 	return true;
 }
 
-static int compile_in_child(struct compiled *result, pcap_t *pcap, const char *filter, struct err *e)
+static int compile_in_child(struct compiled *result, pcap_t *pcap, const char *filter,
+			    struct err *e)
 {
 	autoclose int in = -1;
 	int ends[2], status;
@@ -132,7 +137,8 @@ static int compile_in_child(struct compiled *result, pcap_t *pcap, const char *f
 		return 0;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		return err_set(e, "filter '%s': only numeric addresses and ports", filter);
-	return err_set(e, "filter '%s' could not be compiled within %s", filter, duration_text(COMPILE_TIME).text);
+	return err_set(e, "filter '%s' could not be compiled within %s", filter,
+		       duration_text(COMPILE_TIME).text);
 }
 
 int packetprogram_compile(struct bpf_program *ret, pcap_t *pcap, const char *filter, struct err *e)
@@ -146,11 +152,11 @@ int packetprogram_compile(struct bpf_program *ret, pcap_t *pcap, const char *fil
 		return e->code;
 	result->text[sizeof(result->text) - 1] = '\0';
 	if (!result->n)
-		return err_set(e, "filter '%s': %s", filter, result->text);
+		return err_set(e, "%s", result->text);
 	size = result->n * sizeof(*result->code);
 	/* the child may be what the text made of it */
 	if (result->n > PROGRAM_MAX || !bpf_validate(result->code, result->n))
-		return err_set(e, "filter '%s' became a program that is not one", filter);
+		return err_set(e, "became a program that is not one");
 	ret->bf_insns = malloc(size);
 	if (!ret->bf_insns)
 		return err_sys(e, "cannot compile the filter");
@@ -162,5 +168,5 @@ int packetprogram_compile(struct bpf_program *ret, pcap_t *pcap, const char *fil
 void packetprogram_free(struct bpf_program *program)
 {
 	free(program->bf_insns);
-	*program = (struct bpf_program){ 0 };
+	*program = (struct bpf_program) { 0 };
 }

@@ -6,9 +6,9 @@
 
 #include "err.h"
 
-/* Compiles FILTER for the handle, live or dead, in a child that is nobody, can open nothing and has two seconds: the
- * parser meets text from a recipe, and may want to ask for names, which we never do. The instructions are the caller's
- * (packetprogram_free). */
+/* Compiles FILTER for the handle, live or dead, in a child that is nobody, can open nothing and has
+ * two seconds: the parser meets text from a recipe, and may want to ask for names, which we never
+ * do. The instructions are the caller's (packetprogram_free). */
 int packetprogram_compile(struct bpf_program *ret, pcap_t *pcap, const char *filter, struct err *e);
 
 /* An empty one is fine. */

@@ -146,7 +146,8 @@ static void put_filter(struct pcapng *file, const char *filter)
 	put(file, "\0\0\0", -(size + 1) & 3);
 }
 
-int pcapng_add_interface(struct pcapng *file, const struct pcapng_interface *interface, struct err *e)
+int pcapng_add_interface(struct pcapng *file, const struct pcapng_interface *interface,
+			 struct err *e)
 {
 	static const uint8_t nanoseconds = 9;
 
@@ -169,7 +170,8 @@ int pcapng_add_interface(struct pcapng *file, const struct pcapng_interface *int
 int pcapng_add_packet(struct pcapng *file, const struct pcapng_packet *packet, struct err *e)
 {
 	if (packet->interface >= file->n_interfaces)
-		return err_set(e, "a packet of interface %u, of which there is none", packet->interface);
+		return err_set(e, "a packet of interface %u, of which there is none",
+			       packet->interface);
 	if (packet->caplen > PCAPNG_SNAPLEN)
 		return err_set(e, "a packet of %u bytes", packet->caplen);
 	if (block_begin(file, BLOCK_PACKET, e) < 0)
@@ -197,7 +199,8 @@ static void put_time(struct pcapng *file, uint16_t code, uint64_t ns)
 int pcapng_add_counts(struct pcapng *file, const struct pcapng_counts *counts, struct err *e)
 {
 	if (counts->interface >= file->n_interfaces)
-		return err_set(e, "counts of interface %u, of which there is none", counts->interface);
+		return err_set(e, "counts of interface %u, of which there is none",
+			       counts->interface);
 	if (block_begin(file, BLOCK_COUNTS, e) < 0)
 		return e->code;
 	put_32(file, counts->interface);

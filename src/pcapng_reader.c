@@ -5,7 +5,7 @@
 #include "pcapng_block.h"
 
 #define WINDOW_SIZE (1u << 20)
-#define HEAD_SIZE 8u  /* type and length */
+#define HEAD_SIZE 8u   /* type and length */
 #define FRAME_SIZE 12u /* and the length again */
 #define NAME_LENGTH_MAX 256u
 
@@ -64,11 +64,13 @@ static int window_fill(struct pcapng_reader *reader, uint64_t offset, struct err
 }
 
 /* How much of the file there is at OFFSET, SIZE at most; *data points to it. */
-static ssize_t window_at(struct pcapng_reader *reader, uint64_t offset, size_t size, const uint8_t **data, struct err *e)
+static ssize_t window_at(struct pcapng_reader *reader, uint64_t offset, size_t size,
+			 const uint8_t **data, struct err *e)
 {
 	uint64_t into = offset - reader->window_at;
 
-	if (offset < reader->window_at || into > reader->window_used || reader->window_used - into < size) {
+	if (offset < reader->window_at || into > reader->window_used ||
+	    reader->window_used - into < size) {
 		if (offset > INT64_MAX - WINDOW_SIZE)
 			return err_set(e, "there is no packet at %llu", (unsigned long long)offset);
 		if (window_fill(reader, offset, e) < 0)
@@ -85,7 +87,8 @@ static int block_bad(uint64_t offset, struct err *e)
 }
 
 /* Returns 1, 0 at the end of the file, or -errno. */
-static int block_read(struct pcapng_reader *reader, uint64_t offset, struct block *block, struct err *e)
+static int block_read(struct pcapng_reader *reader, uint64_t offset, struct block *block,
+		      struct err *e)
 {
 	const uint8_t *data;
 	ssize_t n = window_at(reader, offset, HEAD_SIZE, &data, e);
@@ -123,7 +126,8 @@ static char *option_text(const struct block *block, uint32_t from, uint16_t want
 		if (code == OPTION_END || size > block->size - from)
 			return NULL;
 		if (code == wanted)
-			return strndup((const char *)block->body + from, size < NAME_LENGTH_MAX ? size : NAME_LENGTH_MAX);
+			return strndup((const char *)block->body + from,
+				       size < NAME_LENGTH_MAX ? size : NAME_LENGTH_MAX);
 		/* the padding may be missing only at the very end, where the loop ends as well */
 		from = block->size - from < padded(size) ? block->size : from + padded(size);
 	}
@@ -149,7 +153,7 @@ static int interface_read(struct pcapng_reader *reader, const struct block *bloc
 	if (!name)
 		return err_sys(e, "cannot read packets");
 	interface = &grown[reader->n_interfaces++];
-	*interface = (struct pcapng_interface){
+	*interface = (struct pcapng_interface) {
 		.name = name,
 		.link = get_16(block->body),
 		.snaplen = get_32(block->body + 4),
@@ -157,12 +161,12 @@ static int interface_read(struct pcapng_reader *reader, const struct block *bloc
 	return 0;
 }
 
-static int packet_read(struct pcapng_reader *reader, const struct block *block, struct pcapng_packet *packet,
-		       struct err *e)
+static int packet_read(struct pcapng_reader *reader, const struct block *block,
+		       struct pcapng_packet *packet, struct err *e)
 {
 	if (block->size < 20)
 		return err_set(e, "a packet is cut short");
-	*packet = (struct pcapng_packet){
+	*packet = (struct pcapng_packet) {
 		.interface = get_32(block->body),
 		.wall_ns = (uint64_t)get_32(block->body + 4) << 32 | get_32(block->body + 8),
 		.caplen = get_32(block->body + 12),
@@ -198,7 +202,8 @@ static void auto_reader(struct pcapng_reader **reader)
 
 int pcapng_reader_new(struct pcapng_reader **ret, int fd, struct err *e)
 {
-	__attribute__((cleanup(auto_reader))) struct pcapng_reader *reader = malloc(sizeof(*reader));
+	__attribute__((cleanup(auto_reader))) struct pcapng_reader *reader =
+		malloc(sizeof(*reader));
 
 	if (!reader)
 		return err_sys(e, "cannot read packets");
@@ -220,7 +225,8 @@ void pcapng_reader_free(struct pcapng_reader *reader)
 	free(reader);
 }
 
-int pcapng_reader_next(struct pcapng_reader *reader, struct pcapng_packet *packet, uint64_t *offset, struct err *e)
+int pcapng_reader_next(struct pcapng_reader *reader, struct pcapng_packet *packet, uint64_t *offset,
+		       struct err *e)
 {
 	for (;;) {
 		uint64_t at = reader->next;
@@ -243,7 +249,8 @@ int pcapng_reader_next(struct pcapng_reader *reader, struct pcapng_packet *packe
 	}
 }
 
-int pcapng_reader_at(struct pcapng_reader *reader, uint64_t offset, struct pcapng_packet *packet, struct err *e)
+int pcapng_reader_at(struct pcapng_reader *reader, uint64_t offset, struct pcapng_packet *packet,
+		     struct err *e)
 {
 	struct block block;
 	int r = block_read(reader, offset, &block, e);
@@ -265,7 +272,8 @@ static void offsets_reverse(uint64_t *offsets, size_t from, size_t to)
 	}
 }
 
-size_t pcapng_reader_last(struct pcapng_reader *reader, uint64_t until_ns, uint64_t *offsets, size_t max, struct err *e)
+size_t pcapng_reader_last(struct pcapng_reader *reader, uint64_t until_ns, uint64_t *offsets,
+			  size_t max, struct err *e)
 {
 	struct pcapng_packet packet;
 	uint64_t offset;
@@ -284,7 +292,8 @@ size_t pcapng_reader_last(struct pcapng_reader *reader, uint64_t until_ns, uint6
 	return max;
 }
 
-const struct pcapng_interface *pcapng_reader_interface(const struct pcapng_reader *reader, uint32_t number)
+const struct pcapng_interface *pcapng_reader_interface(const struct pcapng_reader *reader,
+						       uint32_t number)
 {
 	return number < reader->n_interfaces ? &reader->interfaces[number] : NULL;
 }

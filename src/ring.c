@@ -17,8 +17,8 @@
 #define RING_PAGE 4096u
 #define RING_ALIGN 8u
 
-/* A writer that is killed between two instructions leaves all stores before that point behind, in order: so the order
- * of the stores is all that the file's well-formedness needs. */
+/* A writer that is killed between two instructions leaves all stores before that point behind, in
+ * order: so the order of the stores is all that the file's well-formedness needs. */
 struct ring_head {
 	uint64_t magic; /* written last when the ring is made */
 	uint32_t version;
@@ -31,10 +31,11 @@ struct ring_head {
 
 enum slot_mark { SLOT_RECORD = 0x64726365, SLOT_WRAP = 0x70617277 };
 
-/* What precedes each record's data. Of a wrap marker only the first two fields are there: it can be 8 bytes long. */
+/* What precedes each record's data. Of a wrap marker only the first two fields are there: it can be
+ * 8 bytes long. */
 struct slot {
 	uint32_t length; /* with this head, a multiple of RING_ALIGN */
-	uint32_t mark;	 /* enum slot_mark */
+	uint32_t mark;   /* enum slot_mark */
 	uint64_t time;
 	uint64_t aux;
 	uint32_t kind;
@@ -113,7 +114,8 @@ int ring_create(struct ring **ret, int dirfd, const char *path, uint64_t size, s
 	autoclose int fd = -1;
 
 	if (size == 0 || size > INT64_MAX / 2)
-		return err_set(e, "'%s': a ring cannot have %llu bytes", path, (unsigned long long)size);
+		return err_set(e, "'%s': a ring cannot have %llu bytes", path,
+			       (unsigned long long)size);
 	fd = io_create(dirfd, path, e);
 	if (fd < 0)
 		return e->code;
@@ -174,14 +176,15 @@ static uint64_t ring_bytes(const struct ring *ring)
 	return ring->mapped - RING_PAGE;
 }
 
-/* Copies the slot at a position between tail and HEAD, and checks the copy: the writer may be at it meanwhile. */
+/* Copies the slot at a position between tail and HEAD, and checks the copy: the writer may be at it
+ * meanwhile. */
 static bool ring_slot(const struct ring *ring, uint64_t position, uint64_t head, struct slot *slot)
 {
 	uint64_t size = ring_bytes(ring);
 	uint64_t at = position % size;
 	uint64_t room = head - position < size - at ? head - position : size - at;
 
-	*slot = (struct slot){ 0 };
+	*slot = (struct slot) { 0 };
 	if (room < SLOT_MARKER || at % RING_ALIGN)
 		return false;
 	memcpy(slot, ring->data + at, SLOT_MARKER);
@@ -194,7 +197,8 @@ static bool ring_slot(const struct ring *ring, uint64_t position, uint64_t head,
 	       round_up(sizeof(*slot) + (uint64_t)slot->size, RING_ALIGN) == slot->length;
 }
 
-/* Gives up the oldest slot. A slot that is not well-formed takes the whole ring along: nothing can follow it. */
+/* Gives up the oldest slot. A slot that is not well-formed takes the whole ring along: nothing can
+ * follow it. */
 static void ring_drop_oldest(struct ring *ring, const struct slot *slot, bool whole)
 {
 	struct ring_head *head = ring->head;
@@ -221,7 +225,8 @@ static void ring_make_room(struct ring *ring, uint64_t bytes)
 
 		ring_drop_oldest(ring, &slot, whole);
 	}
-	/* a release holds back what came before it, not the record that is now to be written over the tail */
+	/* a release holds back what came before it, not the record that is now to be written over
+	 * the tail */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -256,10 +261,13 @@ static uint64_t iov_size(const struct iovec *iov, int iovcnt)
 	return size;
 }
 
-int ring_push(struct ring *ring, const struct ring_record *record, const struct iovec *iov, int iovcnt)
+int ring_push(struct ring *ring, const struct ring_record *record, const struct iovec *iov,
+	      int iovcnt)
 {
 	uint64_t size = iov_size(iov, iovcnt), bytes = ring_bytes(ring), length, at;
-	struct slot slot = { .mark = SLOT_RECORD, .time = record->time, .aux = record->aux, .kind = record->kind };
+	struct slot slot = {
+		.mark = SLOT_RECORD, .time = record->time, .aux = record->aux, .kind = record->kind
+	};
 
 	if (size > bytes || size > UINT32_MAX - sizeof(slot) - RING_ALIGN)
 		return -EMSGSIZE;
@@ -323,7 +331,7 @@ int ring_next(const struct ring *ring, uint64_t *cursor, struct ring_record *rec
 		if (at >= head || !ring_slot(ring, at, head, &slot) || slot.mark != SLOT_RECORD)
 			return 0;
 	}
-	*record = (struct ring_record){
+	*record = (struct ring_record) {
 		.time = slot.time,
 		.kind = slot.kind,
 		.size = slot.size,

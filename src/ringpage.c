@@ -34,8 +34,8 @@ static bool header_field_find(struct header_field *field, const char *text, cons
 {
 	const char *at = strstr(text, name);
 
-	return at && sscanf(at + strlen(name), " offset:%u; size:%u;", &field->offset,
-			    &field->size) == 2;
+	return at &&
+	       sscanf(at + strlen(name), " offset:%u; size:%u;", &field->offset, &field->size) == 2;
 }
 
 int ringpage_layout_parse(struct ringpage_layout *layout, const char *header_page, struct err *e)
@@ -68,7 +68,8 @@ static uint32_t word_at(const uint8_t *at)
 	return word;
 }
 
-/* The low half of the commit has all that we need; it comes first on the machines that we run on. */
+/* The low half of the commit has all that we need; it comes first on the machines that we run on.
+ */
 static uint32_t page_commit(const void *page)
 {
 	return word_at((const uint8_t *)page + STAMP_SIZE);
@@ -112,7 +113,7 @@ void ringpage_open(struct ringpage *walk, const struct ringpage_layout *layout, 
 {
 	uint32_t commit = page_commit(page);
 
-	*walk = (struct ringpage){
+	*walk = (struct ringpage) {
 		.layout = layout,
 		.page = page,
 		.at = layout->data_offset,
@@ -136,8 +137,8 @@ static uint64_t absolute_time(uint64_t stamp, uint64_t before)
 	return stamp < before && before >> ABSOLUTE_BITS ? stamp + (1ull << ABSOLUTE_BITS) : stamp;
 }
 
-/* A record that was discarded. Its delta counts, except 1, which the kernel writes in place of 0 because a padding
- * without delta means the end of the page. */
+/* A record that was discarded. Its delta counts, except 1, which the kernel writes in place of 0
+ * because a padding without delta means the end of the page. */
 static int padding_skip(struct ringpage *walk, uint32_t delta, uint32_t word)
 {
 	if (!delta) {
@@ -151,7 +152,8 @@ static int padding_skip(struct ringpage *walk, uint32_t delta, uint32_t word)
 	return 0;
 }
 
-/* What is not data: 29 to 31. Each has a word behind its header, but for the padding that ends a page. */
+/* What is not data: 29 to 31. Each has a word behind its header, but for the padding that ends a
+ * page. */
 static int record_skip(struct ringpage *walk, enum record_type type, uint32_t delta)
 {
 	bool has_word = walk->end - walk->at >= 2 * HEADER_SIZE;
@@ -163,8 +165,8 @@ static int record_skip(struct ringpage *walk, enum record_type type, uint32_t de
 	if (!has_word)
 		return page_damaged(walk);
 	walk->at += 2 * HEADER_SIZE;
-	walk->time = type == RECORD_TIME_EXTEND ? walk->time + wide
-						: absolute_time(wide, walk->time);
+	walk->time =
+		type == RECORD_TIME_EXTEND ? walk->time + wide : absolute_time(wide, walk->time);
 	return 0;
 }
 

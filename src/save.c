@@ -1,6 +1,7 @@
 /* Save: everything that was recorded, as raw files on the disk, synced. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -130,19 +131,30 @@ static int save_make_dir(const struct finish *f, struct err *e)
 {
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
 
-	if (outdir < 0 || save_check_room(f, outdir, e) < 0)
-		return e->code;
+	if (outdir < 0)
+		return outdir;
 	if (mkdirat(outdir, f->name, 0700) < 0)
 		return err_sys(e, "cannot make '%s/%s'", f->about->outdir, f->name);
 	return io_open_dir(outdir, f->name, e);
 }
 
-static struct report *save_reports(size_t n)
+/* The reports lie in the state directory: if the disk is full behind the sources, they are not lost. */
+static int save_map_reports(struct report **ret, int statedir, size_t n, struct err *e)
 {
-	void *map = mmap(NULL, (n + 1) * sizeof(struct report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-			 0);
+	autoclose int fd = openat(statedir, "reports", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	size_t size = (n + 1) * sizeof(struct report);
+	void *map;
 
-	return map == MAP_FAILED ? NULL : map;
+	if (fd < 0)
+		return err_sys(e, "cannot open the reports");
+	errno = posix_fallocate(fd, 0, size);
+	if (errno)
+		return err_sys(e, "no room for the reports");
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return err_sys(e, "cannot map the reports");
+	*ret = map;
+	return 0;
 }
 
 static bool save_whole(const struct plan *plan, const struct report *reports)
@@ -176,27 +188,95 @@ void finish_name(struct finish *f)
 		 clock_stamp(anchor_wall(&now, stop->event)).text, c->state->id + 22);
 }
 
+/* Where the raw data is, once the rings are empty: "DIRECTORY\nNAME". */
+static int save_remember(const struct finish *f, struct err *e)
+{
+	autofree char *text = NULL;
+
+	if (asprintf(&text, "%s\n%s", f->about->outdir, f->name) < 0)
+		return err_set(e, "no memory");
+	unlinkat(f->capture->state->fd, "saved", 0);
+	return io_create_file(f->capture->state->fd, "saved", text, strlen(text), e);
+}
+
+bool finish_saved(struct finish *f, char *dir, size_t size)
+{
+	struct err absent = ERR_INIT;
+	autofree char *text = NULL;
+	char *name;
+
+	if (io_read_file(f->capture->state->fd, "saved", 8192, &text, NULL, &absent) < 0)
+		return false;
+	name = strchr(text, '\n');
+	if (!name)
+		return false;
+	*name++ = '\0';
+	snprintf(dir, size, "%s", text);
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	return true;
+}
+
+/* What lies in another directory is copied, and removed there once the copy is safe. */
+static int save_move(struct finish *f, const char *from, struct err *e)
+{
+	autoclose int olddir = io_open_dir(AT_FDCWD, from, e);
+	autoclose int old = olddir < 0 ? -1 : io_open_dir(olddir, f->name, e);
+	autoclose int bundledir = -1;
+
+	if (old < 0)
+		return e->code;
+	bundledir = save_make_dir(f, e);
+	if (bundledir < 0 || tree_walk(old, save_copy_file, &bundledir, e) < 0 || tree_sync(bundledir, e) < 0 ||
+	    save_remember(f, e) < 0)
+		return e->code;
+	return io_remove_tree(olddir, f->name, e);
+}
+
+static int save_rings(struct finish *f, struct save *save, struct report *reports, struct err *e)
+{
+	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
+
+	if (outdir < 0 || save_check_room(f, outdir, e) < 0)
+		return e->code;
+	save->outdir = save_make_dir(f, e);
+	if (save->outdir < 0)
+		return e->code;
+	save_sources(f, save, reports);
+	close(save->outdir);
+	return save_remember(f, e);
+}
+
+static int save_complete(struct finish *f, struct save *save, const struct report *reports, struct err *e)
+{
+	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
+	autoclose int bundledir = outdir < 0 ? -1 : io_open_dir(outdir, f->name, e);
+
+	save->outdir = bundledir;
+	if (bundledir < 0 || io_remove_tree(bundledir, "recipe", e) < 0 ||
+	    save_recipe(save->statedir, bundledir, e) < 0 || save_manifest(f, reports, save, e) < 0)
+		return e->code;
+	return tree_sync(bundledir, e);
+}
+
 int save_main(void *arg, int engine, struct err *e)
 {
 	struct finish *f = arg;
 	struct capture *c = f->capture;
 	struct save save = { .state = c->state, .statedir = c->state->fd, .stop = stop_get(c->stop) };
-	struct report *reports = save_reports(c->plan->n_sources);
 	autofree struct anchor *anchors = NULL;
-	autoclose int bundledir = -1;
+	struct report *reports = NULL;
+	char dir[4096];
+	int r = 0;
 
 	(void)engine;
-	if (!reports)
-		return err_set(e, "no memory");
-	if (anchors_read(c->state->fd, &anchors, &save.n_anchors, e) < 0)
-		return e->code;
-	bundledir = save_make_dir(f, e);
-	if (bundledir < 0)
+	log_open(c->state->fd);
+	if (save_map_reports(&reports, c->state->fd, c->plan->n_sources, e) < 0 ||
+	    anchors_read(c->state->fd, &anchors, &save.n_anchors, e) < 0)
 		return e->code;
 	save.anchors = anchors;
-	save.outdir = bundledir;
-	save_sources(f, &save, reports);
-	if (save_recipe(c->state->fd, bundledir, e) < 0 || save_manifest(f, reports, &save, e) < 0)
-		return e->code;
-	return tree_sync(bundledir, e);
+	if (!finish_saved(f, dir, sizeof(dir)))
+		r = save_rings(f, &save, reports, e);
+	else if (strcmp(dir, f->about->outdir))
+		r = save_move(f, dir, e);
+	return r < 0 ? e->code : save_complete(f, &save, reports, e);
 }

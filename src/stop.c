@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -72,6 +73,11 @@ bool stop_decide(struct stop_page *page, const struct stop_record *record)
 	page->record.text[sizeof(page->record.text) - 1] = '\0';
 	__atomic_store_n(&page->state, STOP_DECIDED, __ATOMIC_RELEASE);
 	return true;
+}
+
+void stop_set_comm(struct stop_page *page, const char *comm)
+{
+	snprintf(page->record.comm, sizeof(page->record.comm), "%s", comm);
 }
 
 const struct stop_record *stop_get(const struct stop_page *page)

@@ -22,7 +22,7 @@ struct stop_record {
 	uint32_t uncertain; /* there was a hole before it */
 	uint32_t cpu;       /* of the event, UINT32_MAX if it has none */
 	int32_t pid;        /* of the event's task, -1 if it has none */
-	char comm[16];
+	char comm[16];	    /* of that task; filled in later, when there is time to look it up */
 	char text[1024];    /* one line: the event with its fields, or the cause */
 };
 
@@ -35,6 +35,9 @@ void stop_close(struct stop_page *page);
 
 /* Writes the record if none is there yet. Returns true if it was ours that came first. */
 bool stop_decide(struct stop_page *page, const struct stop_record *record);
+
+/* Fills in the task's name, once it is known. */
+void stop_set_comm(struct stop_page *page, const char *comm);
 
 /* The record, or NULL as long as nobody has decided. */
 const struct stop_record *stop_get(const struct stop_page *page);

@@ -26,8 +26,8 @@ struct symbols {
 	struct symbol *all; /* by address, without aliases */
 	size_t n;
 	uint64_t first;
-	uint64_t span;   /* from the first address to the end of the last symbol */
-	size_t text_max; /* bytes of all lines */
+	uint64_t span;            /* from the first address to the end of the last symbol */
+	size_t text_max;          /* bytes of all lines */
 	uint64_t seen[SEEN_SIZE]; /* addresses that are marked already: most come again and again */
 };
 
@@ -101,7 +101,8 @@ static void auto_symbols(struct symbols **symbols)
 
 int symbols_read(struct symbols **ret, int fd, struct err *e)
 {
-	__attribute__((cleanup(auto_symbols))) struct symbols *symbols = calloc(1, sizeof(*symbols));
+	__attribute__((cleanup(auto_symbols))) struct symbols *symbols =
+		calloc(1, sizeof(*symbols));
 
 	if (!symbols)
 		return err_set(e, "out of memory for the kernel's symbols");

@@ -10,8 +10,6 @@
 #include "ringpage.h"
 #include "symbols.h"
 
-/* The writer. */
-
 /* The formats of one system's events, as texts. */
 struct tracedat_system {
 	const char *name;
@@ -71,8 +69,6 @@ struct tracedat_cpu {
  * were read are still there. */
 int tracedat_write(int fd, const struct tracedat_about *about, struct tracedat_cpu *cpus, unsigned n_cpus,
 		   struct symbols *symbols, struct err *e);
-
-/* The reader. */
 
 /* Text in the file, not NUL-terminated. */
 struct tracedat_text {

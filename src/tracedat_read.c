@@ -90,7 +90,7 @@ static struct tracedat_text take_text(struct cursor *c, uint64_t size)
 {
 	const char *at = take(c, size);
 
-	return at ? (struct tracedat_text){ at, size } : (struct tracedat_text){ "", 0 };
+	return at ? (struct tracedat_text) { at, size } : (struct tracedat_text) { "", 0 };
 }
 
 /* A name with its NUL. */
@@ -119,13 +119,16 @@ static int magic_read(struct cursor *c, struct err *e)
 		return err_set(e, "not a trace.dat");
 	version = take_name(c);
 	if (strcmp(version, "6"))
-		return err_set(e, "a trace.dat of version '%.10s'; version 6 can be read "
-				  "('trace-cmd convert --file-version 6' makes it one)", version);
+		return err_set(e,
+			       "a trace.dat of version '%.10s'; version 6 can be read "
+			       "('trace-cmd convert --file-version 6' makes it one)",
+			       version);
 	big_endian = take_number(c, 1);
 	take_number(c, 1); /* sizeof(long): header_page says what we need of it */
 	take_u32(c);       /* the page size: likewise */
 	if (big_endian)
-		return err_set(e, "a trace.dat from a big-endian machine, which cannot be read here");
+		return err_set(e,
+			       "a trace.dat from a big-endian machine, which cannot be read here");
 	return 0;
 }
 
@@ -146,7 +149,8 @@ static int layout_read(struct tracedat *dat, struct cursor *c, struct err *e)
 	return ringpage_layout_parse(&dat->layout, text, e);
 }
 
-/* A format that cannot be read costs the records of that event, not the file. Of two with one id the first counts. */
+/* A format that cannot be read costs the records of that event, not the file. Of two with one id
+ * the first counts. */
 static int format_read(struct tracedat *dat, const char *system, struct tracedat_text text)
 {
 	autofree char *copy = NULL;
@@ -220,8 +224,8 @@ static void stats_read(struct tracedat *dat, struct tracedat_text text)
 	if (!text.size || text.at[text.size - 1] || sscanf(text.at, "CPU: %u %n", &cpu, &used) != 1)
 		return;
 	if (cpu < dat->n_cpus)
-		dat->cpus[cpu].stats = (struct tracedat_text){ text.at + used,
-							       strlen(text.at + used) };
+		dat->cpus[cpu].stats =
+			(struct tracedat_text) { text.at + used, strlen(text.at + used) };
 }
 
 static void option_read(struct tracedat *dat, uint16_t id, struct tracedat_text text)
@@ -234,7 +238,7 @@ static void option_read(struct tracedat *dat, uint16_t id, struct tracedat_text 
 		dat->has_clock = true;
 		break;
 	case OPTION_UNAME:
-		dat->texts.uname = (struct tracedat_text){ text.at, strnlen(text.at, text.size) };
+		dat->texts.uname = (struct tracedat_text) { text.at, strnlen(text.at, text.size) };
 		break;
 	}
 }
@@ -332,7 +336,7 @@ int tracedat_open(struct tracedat **ret, int fd, struct err *e)
 
 	if (!dat || !(dat->places = calloc(IDS, sizeof(*dat->places))))
 		return err_set(e, "out of memory for a trace.dat");
-	dat->texts = (struct tracedat_texts){ none, none, none, none, none, none, none };
+	dat->texts = (struct tracedat_texts) { none, none, none, none, none, none, none };
 	if (map_file(dat, fd, e) < 0 || head_read(dat, e) < 0)
 		return e->code;
 	*ret = take_ptr(dat);
@@ -390,7 +394,7 @@ struct tracedat_text tracedat_stats(const struct tracedat *dat, unsigned cpu)
 {
 	struct tracedat_text stats = dat->cpus[cpu].stats;
 
-	return stats.at ? stats : (struct tracedat_text){ "", 0 };
+	return stats.at ? stats : (struct tracedat_text) { "", 0 };
 }
 
 size_t tracedat_pages(const struct tracedat *dat, unsigned cpu)

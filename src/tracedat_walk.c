@@ -39,7 +39,7 @@ static void page_open(const struct tracedat_walk *walk, struct lane *lane, size_
 
 static void record_take(struct lane *lane, const struct ringpage_record *record)
 {
-	lane->next = (struct tracedat_record){
+	lane->next = (struct tracedat_record) {
 		.cpu = lane->cpu,
 		.time = record->time,
 		.data = record->data,
@@ -196,7 +196,8 @@ static struct lane *lane_latest(const struct tracedat_walk *walk, uint64_t *late
 	return found;
 }
 
-/* Takes pages from TIME backwards until they weigh WANT. Returns the stamp of the last one, 0 if all are not enough. */
+/* Takes pages from TIME backwards until they weigh WANT. Returns the stamp of the last one, 0 if
+ * all are not enough. */
 static uint64_t time_back(struct tracedat_walk *walk, uint64_t time, uint64_t want, weigh_fn *weigh)
 {
 	const struct ringpage_layout *layout = tracedat_layout(walk->dat);
@@ -225,7 +226,8 @@ uint64_t tracedat_walk_seek_bytes(struct tracedat_walk *walk, uint64_t bytes, ui
 	return start;
 }
 
-/* The pages taken have N records, but not only the last N: the page before each of them can reach into their time. */
+/* The pages taken have N records, but not only the last N: the page before each of them can reach
+ * into their time. */
 void tracedat_walk_seek_last(struct tracedat_walk *walk, uint64_t n, uint64_t time)
 {
 	uint64_t start = time_back(walk, time, n, weigh_records);

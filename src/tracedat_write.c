@@ -93,15 +93,15 @@ static void put_stats(FILE *f, unsigned cpu, const char *stats)
 		put_option(f, OPTION_CPUSTAT, text);
 }
 
-/* trace-cmd (3.1 at least) does not know that the boot clock counts nanoseconds and would print bare numbers; without
- * a word about the clock it prints seconds. */
+/* trace-cmd (3.1 at least) does not know that the boot clock counts nanoseconds and would print
+ * bare numbers; without a word about the clock it prints seconds. */
 static bool clock_told(const struct tracedat_about *about)
 {
 	return about->trace_clock && !strstr(about->trace_clock, "[boot]");
 }
 
-static void put_options(FILE *f, const struct tracedat_about *about, const struct tracedat_cpu *cpus,
-			unsigned n_cpus)
+static void put_options(FILE *f, const struct tracedat_about *about,
+			const struct tracedat_cpu *cpus, unsigned n_cpus)
 {
 	unsigned i;
 
@@ -206,7 +206,8 @@ static void hole_add(struct tracedat_found *found, const struct tracedat_hole *h
 	last->seam |= hole->seam;
 }
 
-/* What was lost before the first page of all is the past that the ring has overwritten; later it is a hole. */
+/* What was lost before the first page of all is the past that the ring has overwritten; later it is
+ * a hole. */
 static void missed_note(struct tracedat_found *found, const struct ringpage *page, uint64_t to,
 			bool seam)
 {
@@ -215,10 +216,10 @@ static void missed_note(struct tracedat_found *found, const struct ringpage *pag
 		found->overwritten += page->missed_count;
 		return;
 	}
-	hole_add(found, &(struct tracedat_hole){ .from = found->last,
-						 .to = to,
-						 .count = page->missed_count,
-						 .seam = seam });
+	hole_add(found, &(struct tracedat_hole) { .from = found->last,
+						  .to = to,
+						  .count = page->missed_count,
+						  .seam = seam });
 }
 
 /* Returns whether the page had a record. */
@@ -252,8 +253,9 @@ static bool page_empty(const struct ringpage_layout *layout, const uint8_t *page
 	return walk.at == walk.end;
 }
 
-/* Reads one page. Returns 1, 0 at the end of the stream, or -errno. A stream that ends within a page has been cut
- * there: what is left of the page is zeros, and its walk ends where they begin. */
+/* Reads one page. Returns 1, 0 at the end of the stream, or -errno. A stream that ends within a
+ * page has been cut there: what is left of the page is zeros, and its walk ends where they begin.
+ */
 static int page_read(int fd, uint8_t *page, size_t size, struct err *e)
 {
 	size_t used = 0;
@@ -334,15 +336,15 @@ static int cpu_copy(struct writer *w, unsigned number, struct err *e)
 	struct extent *extent = &w->extents[number];
 	int r;
 
-	w->cpus[number].found = (struct tracedat_found){ 0 };
+	w->cpus[number].found = (struct tracedat_found) { 0 };
 	extent->offset = w->at;
 	r = streams_copy(w, &w->cpus[number], e);
 	extent->size = w->at - extent->offset;
 	return r < 0 ? err_wrap(e, "cpu %u", number) : 0;
 }
 
-/* Writes the head; called before the pages for the case that we are killed meanwhile, and again with what is known
- * only after them: the table and the symbols. */
+/* Writes the head; called before the pages for the case that we are killed meanwhile, and again
+ * with what is known only after them: the table and the symbols. */
 static int head_write(const struct writer *w, const char *kallsyms, size_t *size, struct err *e)
 {
 	autofree char *head = NULL;
@@ -362,8 +364,8 @@ static int tail_write(const struct writer *w, struct err *e)
 	return head_write(w, kallsyms, &size, e);
 }
 
-/* The pages begin where the largest possible head ends, so that one pass is enough; the rest of that gap is a hole in
- * the file. */
+/* The pages begin where the largest possible head ends, so that one pass is enough; the rest of
+ * that gap is a hole in the file. */
 static int pages_start(struct writer *w, struct err *e)
 {
 	uint32_t page_size = w->about->layout.page_size;

@@ -8,6 +8,7 @@
 
 #include "auto.h"
 #include "clock.h"
+#include "comm.h"
 #include "instance.h"
 #include "live.h"
 #include "message.h"
@@ -165,6 +166,11 @@ int watch_start(struct watch *w, struct err *e)
 	return 0;
 }
 
+void watch_restarted(struct watch *w)
+{
+	w->hole = true;
+}
+
 void watch_free(struct watch *w)
 {
 	if (!w)
@@ -199,22 +205,6 @@ int watch_descriptors(const struct watch *w, int **fds, size_t *n, struct err *e
 	list[(*n)++] = w->tracing_on;
 	*fds = list;
 	return 0;
-}
-
-/* Where the kernel kept the name of the task; "PID NAME" lines. */
-static void watch_comm(const struct watch *w, int pid, char *comm, size_t size)
-{
-	char *text = malloc(1 << 18), *line, *rest;
-	ssize_t n = text && w->comms >= 0 ? pread(w->comms, text, (1 << 18) - 1, 0) : 0;
-
-	snprintf(comm, size, pid ? "" : "<idle>");
-	if (n > 0) {
-		text[n] = '\0';
-		for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-			if (atoi(line) == pid && strchr(line, ' '))
-				snprintf(comm, size, "%s", strchr(line, ' ') + 1);
-	}
-	free(text);
 }
 
 static void watch_field(FILE *f, const struct field *field, const void *record, size_t size)
@@ -266,7 +256,6 @@ static void watch_fire(struct watch *w, const struct match *match)
 
 	if (!w->plan->post) /* first of all, before anything is looked up or told */
 		switches_off(w->switches, w->n_switches, &ignored);
-	watch_comm(w, record.pid, record.comm, sizeof(record.comm));
 	watch_describe(c->format, match->data, match->size, record.text, sizeof(record.text));
 	stop_decide(w->stop, &record);
 }
@@ -308,11 +297,29 @@ static void watch_keep(struct round *round, const struct condition *c, uint32_t 
 	};
 }
 
+/* Where only one condition watches the event, the kernel's filter has said it all. */
+static bool watch_passes(const struct watch *w, const struct condition *c, uint32_t cpu,
+			 const struct ringpage_record *record)
+{
+	const struct field *pid = format_field(c->format, "common_pid");
+	struct filter_context context = { .cpu = cpu };
+	char comm[COMM_SIZE];
+	size_t sharing = 0;
+
+	for (size_t i = 0; i < w->plan->n_conditions; i++)
+		sharing += w->plan->conditions[i].format->id == c->format->id;
+	if (sharing == 1 || !c->filter)
+		return true;
+	if (filter_uses_comm(c->filter)) {
+		comm_recorded(comm, w->comms, pid ? field_int(pid, record->data, record->size) : -1);
+		context.comm = comm;
+	}
+	return filter_match(c->filter, &context, record->data, record->size);
+}
+
 /* Which conditions a record of the watch instance is for. */
 static void watch_record(struct watch *w, struct round *round, uint32_t cpu, const struct ringpage_record *record)
 {
-	struct filter_context context = { .cpu = cpu };
-	char comm[16];
 	uint16_t id;
 
 	if (record->size < 8)
@@ -323,13 +330,7 @@ static void watch_record(struct watch *w, struct round *round, uint32_t cpu, con
 
 		if (c->format->id != id)
 			continue;
-		if (c->filter && !context.comm) {
-			const struct field *pid = format_field(c->format, "common_pid");
-
-			watch_comm(w, pid ? field_int(pid, record->data, record->size) : -1, comm, sizeof(comm));
-			context.comm = comm;
-		}
-		if (c->filter && !filter_match(c->filter, &context, record->data, record->size))
+		if (!watch_passes(w, c, cpu, record))
 			continue;
 		if (!c->ops->match || c->ops->match(c, record->data, record->size))
 			watch_keep(round, c, cpu, record);

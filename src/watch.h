@@ -19,6 +19,9 @@ int watch_start(struct watch *watch, struct err *e);
 /* The descriptors that its process must keep. *fds is the caller's. */
 int watch_descriptors(const struct watch *watch, int **fds, size_t *n, struct err *e);
 
+/* Engine: the process is gone and gets a successor, which can have missed something: a stop is uncertain then. */
+void watch_restarted(struct watch *watch);
+
 /* The process (a worker_main): ends when the cut has come and the rings are off. */
 int watch_main(void *watch, int engine, struct err *e);
 

@@ -30,6 +30,10 @@ count=0 failed=0 rc=0 ran= undo=()
 at_exit() { undo+=("$(printf '%q ' "$@")"); }
 
 undo_all() {
+	local pids
+
+	pids=$(comm -23 <(ours | sort) <(tracers | sort)) # what provokes is no leftover
+	[ -z "$pids" ] || kill $pids 2>/dev/null
 	while [ ${#undo[@]} -gt 0 ]; do
 		local command=${undo[-1]}
 
@@ -59,15 +63,21 @@ tracers() {
 	done
 }
 
+# states FILE: the IDs of the state directories that machine saw.
+states() { sed -nE 's,^/(run/tracer/|dev/shm/tracer-)([0-9A-Z]{26})$,\2,p' "$1" | sort; }
+
 leave() {
-	local code=$? pids
+	local code=$? pids id
 
 	trap '' EXIT INT TERM HUP
 	pids=$(ours)
 	[ -z "$pids" ] || kill -CONT $pids 2>/dev/null
 	[ -z "$pids" ] || kill -9 $pids 2>/dev/null
 	undo_all
-	"$tracer" recover -q -o "$T" >/dev/null 2>&1 9<&-
+	machine >"$T/machine.after"
+	for id in $(comm -13 <(states "$T/machine.before") <(states "$T/machine.after")); do
+		"$tracer" recover -q -o "$T" "$id" >/dev/null 2>&1 9<&-
+	done
 	umount "$tracefs" 2>/dev/null
 	rm -rf "$T"
 	exit $code
@@ -184,11 +194,18 @@ need() {
 
 # The machine.
 
+# What others are doing here at the same time: the IDs of captures that write elsewhere.
+foreign() {
+	grep -LF "\"outdir\": \"$T" /run/tracer/*/capture.json /dev/shm/tracer-*/capture.json 2>/dev/null |
+		grep -oE '[0-9A-Z]{26}'
+	echo tracer-test- # unit tests
+}
+
 # What must be as it was found, as text.
 machine() {
 	local f
 
-	echo "instances:" && ls "$tracefs/instances"
+	echo "instances:" && ls "$tracefs/instances" | grep -vFf <(foreign)
 	for f in tracing_on current_tracer trace_clock trace_options set_event set_event_pid set_event_notrace_pid \
 		dynamic_events uprobe_events kprobe_events buffer_size_kb tracing_cpumask saved_cmdlines_size; do
 		[ -e "$tracefs/$f" ] || continue
@@ -198,10 +215,9 @@ machine() {
 		kernel.hung_task_timeout_secs kernel.hung_task_panic kernel.sched_schedstats kernel.sysrq \
 		fs.suid_dumpable vm.oom_dump_tasks net.core.bpf_jit_enable net.core.rmem_max 2>/dev/null
 	echo "mounts:" && cat "/proc/$TEST_OUTER/mounts"
-	echo "namespaces:" && ip netns list
-	echo "loop devices:" && losetup -a
-	echo "state:" && ls -dA /run/tracer* /run/tracer/* /dev/shm/tracer* 2>/dev/null
-	echo "cgroups:" && ls -d /sys/fs/cgroup/memory/tracer* /sys/fs/cgroup/tracer* 2>/dev/null
+	echo "loop devices:" && losetup -a | grep -F "$T"
+	echo "state:" && ls -dA /run/tracer/* /dev/shm/tracer* 2>/dev/null | grep -vFf <(foreign)
+	echo "cgroups:" && ls -d /sys/fs/cgroup/memory/tracer-test-$$ /sys/fs/cgroup/tracer-test-$$ 2>/dev/null
 	echo "processes:" && ours
 	return 0
 }
@@ -288,42 +304,39 @@ oom_in() {
 # Captures.
 
 # capture NAME ARGUMENT...: tracer in the background in the directory $T/NAME, until it is armed. $pid is the engine.
-capture() {
-	local name=$1
-
-	shift
-	mkdir -p "$T/$name"
-	begin "$name" "$tracer" -o "$T/$name" "$@"
-	await 20 armed "$name" "$pid" || {
-		echo "# not armed: $*"
-		sed 's/^/#   /' "$T/$name.err"
-		return 1
-	}
-}
+# Without it the rest of the file makes no sense.
+capture() { capture_with "" "$@"; }
 
 # capture_in NETNS NAME ARGUMENT...: the same in a network namespace.
-capture_in() {
-	local ns=$1 name=$2
+capture_in() { capture_with "nsenter --net=/run/netns/$1" "${@:2}"; }
+
+capture_with() {
+	local with=$1 name=$2
 
 	shift 2
+	ran="$tracer $*"
 	mkdir -p "$T/$name"
-	begin "$name" nsenter --net="/run/netns/$ns" "$tracer" -o "$T/$name" "$@"
-	await 20 armed "$name" "$pid" || {
-		echo "# not armed: $*"
-		sed 's/^/#   /' "$T/$name.err"
-		return 1
-	}
+	begin "$name" $with "$tracer" -o "$T/$name" "$@"
+	await 20 armed_or_gone "$name"
+	armed "$name" && return
+	ended $pid 1
+	cp "$T/$name.err" "$T/err"
+	t "capture '$name' is armed" code armed
+	finish
 }
 
-# The start says what ends it; an end before that is for the test to find.
-armed() { grep -qE "$armed_text" "$T/$1.err" || gone "$2"; }
-armed_text='^recording'
+# The start says that it records, and what ends it.
+armed() { grep -qE "^(.*\r)?recording " "$T/$1.err"; }
+armed_or_gone() { armed "$1" || gone $pid; }
+
+# id_of NAME: the ID that a capture said at its start.
+id_of() { sed -nE 's/.*recording ([0-9A-Z]{26});.*/\1/p' "$T/$1.err" | head -n 1; }
 
 # unpack NAME: the one bundle of a capture, unpacked below $T/NAME; its directory to $b.
 unpack() {
 	local bundle=("$T/$1"/*.tar*)
 
-	b=
+	b=$T/nothing
 	[ ${#bundle[@]} = 1 ] && [ -f "${bundle[0]}" ] || { echo "not one bundle: ${bundle[*]}"; return 1; }
 	tar -C "$T/$1" -xf "${bundle[0]}" || return 1
 	b=$(find "$T/$1" -mindepth 2 -maxdepth 2 -name manifest.json -printf '%h\n')

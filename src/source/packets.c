@@ -30,9 +30,10 @@ static uint64_t clamp(uint64_t n, uint64_t low, uint64_t high)
 	return n < low ? low : n > high ? high : n;
 }
 
-/* The ring is larger than what is kept: between an event and the moment at which this process learns of it, packets that
- * came after the event go on pushing out the oldest before it. A quarter on top, at most what the kernel's own ring
- * holds, pays for that delay: 16 MiB are a tenth of a second at 1 million packets of 128 bytes each second. */
+/* The ring is larger than what is kept: between an event and the moment at which this process
+ * learns of it, packets that came after the event go on pushing out the oldest before it. A quarter
+ * on top, at most what the kernel's own ring holds, pays for that delay: 16 MiB are a tenth of a
+ * second at 1 million packets of 128 bytes each second. */
 static uint64_t packets_ring_size(const struct packets *packets)
 {
 	uint64_t keep = packets->keep;
@@ -44,11 +45,13 @@ static uint64_t packets_ring_size(const struct packets *packets)
 
 char *packets_filter_for(const struct packets *packets, int link)
 {
-	return packetprogram_has_tags(link) ? packetfilter_tagged(packets->filter) : strdup(packets->filter);
+	return packetprogram_has_tags(link) ? packetfilter_tagged(packets->filter)
+					    : strdup(packets->filter);
 }
 
 /* A positive integer of the spec; 0 where there is none. */
-static int spec_number(const json_t *spec, const char *field, uint64_t max, uint64_t *ret, struct err *e)
+static int spec_number(const json_t *spec, const char *field, uint64_t max, uint64_t *ret,
+		       struct err *e)
 {
 	const json_t *value = json_object_get(spec, field);
 	json_int_t n = json_integer_value(value);
@@ -57,7 +60,8 @@ static int spec_number(const json_t *spec, const char *field, uint64_t max, uint
 	if (!value)
 		return 0;
 	if (!json_is_integer(value) || n < 0 || (uint64_t)n > max)
-		return err_set(e, "'%s' is not a number from 0 to %llu", field, (unsigned long long)max);
+		return err_set(e, "'%s' is not a number from 0 to %llu", field,
+			       (unsigned long long)max);
 	*ret = n;
 	return 0;
 }
@@ -109,14 +113,15 @@ static int interface_missing(const char *interface, struct err *e)
 	for (; all && n < countof(names) && all[n].if_index; n++)
 		names[n] = all[n].if_name;
 	nearest = nearest_name(interface, names, n);
-	err_set(e, "there is no interface '%s' here%s%s%s", interface, nearest ? ", did you mean '" : "",
-		nearest ? nearest : "", nearest ? "'?" : "");
+	err_set(e, "there is no interface '%s' here%s%s%s", interface,
+		nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
 	if (all)
 		if_freenameindex(all);
 	return err_exit(e, EXIT_HOST);
 }
 
-/* The link type that libpcap will find, as far as filters tell them apart: tunnels have no Ethernet. */
+/* The link type that libpcap will find, as far as filters tell them apart: tunnels have no
+ * Ethernet. */
 static int interface_link(const char *interface, int *link, struct err *e)
 {
 	/* no protocol: nothing is ever received */
@@ -135,7 +140,8 @@ static int interface_link(const char *interface, int *link, struct err *e)
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
 	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
 		return err_sys(e, "interface '%s'", interface);
-	*link = request.ifr_hwaddr.sa_family == ARPHRD_ETHER || request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK
+	*link = request.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
+				request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK
 			? DLT_EN10MB
 			: DLT_RAW;
 	return 0;
@@ -158,7 +164,10 @@ static int packets_try_filter(const struct packets *packets, int link, struct er
 	r = packetprogram_compile(&program, pcap, filter, e);
 	packetprogram_free(&program);
 	pcap_close(pcap);
-	return r < 0 ? err_exit(e, EXIT_USAGE) : 0;
+	if (r == 0)
+		return 0;
+	err_wrap(e, "filter '%s'", packets->filter);
+	return err_exit(e, EXIT_USAGE);
 }
 
 static int packets_probe(struct source *s, struct cost *cost, struct err *e)
@@ -166,7 +175,8 @@ static int packets_probe(struct source *s, struct cost *cost, struct err *e)
 	const struct packets *packets = s->data;
 	int link;
 
-	if (interface_link(packets->interface, &link, e) < 0 || packets_try_filter(packets, link, e) < 0)
+	if (interface_link(packets->interface, &link, e) < 0 ||
+	    packets_try_filter(packets, link, e) < 0)
 		return e->code;
 	cost->kernel_bytes += PACKETS_KERNEL_RING;
 	cost->tmpfs_bytes += packets_ring_size(packets);
@@ -181,7 +191,8 @@ static int packets_arm(struct source *s, struct capture *c, struct err *e)
 
 	if (packets_names_create(c->state->fd, packets->names_file, packets->interface, e) < 0)
 		return e->code;
-	return ring_create(&packets->ring, c->state->fd, packets->ring_file, packets_ring_size(packets), e);
+	return ring_create(&packets->ring, c->state->fd, packets->ring_file,
+			   packets_ring_size(packets), e);
 }
 
 static void packets_free(struct source *s)

@@ -12,13 +12,13 @@
 #define PACKETS_ANY "any"
 #define PACKETS_KERNEL_RING (16u << 20)
 
-/* A record of the ring: time, kind = interface index, aux = length on the wire, data = what was captured. This much is
- * added to its data, here as in the file: `keep` counts it. */
+/* A record of the ring: time, kind = interface index, aux = length on the wire, data = what was
+ * captured. This much is added to its data, here as in the file: `keep` counts it. */
 #define PACKETS_HEAD 32u
 
 struct packets {
-	char *filter;	       /* pcap's text, without the variant for tags; "": everything */
-	uint64_t keep;	       /* bytes, 0 if it is a time */
+	char *filter;          /* pcap's text, without the variant for tags; "": everything */
+	uint64_t keep;         /* bytes, 0 if it is a time */
 	uint64_t keep_ns;      /* 0 if it is a size */
 	uint32_t snaplen;      /* of each packet */
 	const char *interface; /* owned by the spec */
@@ -30,8 +30,8 @@ struct packets {
 /* The filter's text for that link type (DLT_*). The caller frees it; NULL if there is no memory. */
 char *packets_filter_for(const struct packets *packets, int link);
 
-/* A file in the state directory says which link type the packets have and which index stands for which interface, so
- * that they can be saved after the process that recorded them is gone. */
+/* A file in the state directory says which link type the packets have and which index stands for
+ * which interface, so that they can be saved after the process that recorded them is gone. */
 int packets_names_create(int statedir, const char *file, const char *interface, struct err *e);
 int packets_names_open(int statedir, const char *file, struct err *e);
 void packets_names_add(int fd, uint32_t index, const char *name);

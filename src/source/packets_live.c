@@ -12,17 +12,18 @@
 #include "live.h"
 #include "packetprogram.h"
 #include "source/packets.h"
+#include "stampclock.h"
 #include "units.h"
 
-#define BLOCK_MS 20			  /* the kernel hands over a block of packets when it is this old */
-#define BLOCK_DELAY (50 * NS_PER_MS)	  /* after which a packet is here for certain: two ticks of that timer and a margin */
-#define BATCH 4096			  /* packets between two looks at the engine */
-#define IDLE (200 * NS_PER_MS)		  /* at least so often "seen until" moves on */
-#define STEP NS_PER_MS			  /* a wall clock that went further than this away from the boot clock was set */
-#define SETTLE NS_PER_S			  /* how long after that stamps are kept in order by force */
-#define EVICT_SLACK NS_PER_S		  /* a window of time: what a late decision may still want */
-#define KNOWN_MAX 256			  /* interfaces whose names are written down */
-#define COOKED_HEAD 20			  /* libpcap's head of packets from `any`, with the interface's index at 4 */
+#define BLOCK_MS 20 /* the kernel hands over a block of packets when it is this old */
+#define BLOCK_DELAY                                                                               \
+	(50 * NS_PER_MS) /* after which a packet is here for certain: two ticks of that timer and \
+			    a margin */
+#define BATCH 4096       /* packets between two looks at the engine */
+#define IDLE (200 * NS_PER_MS) /* at least so often "seen until" moves on */
+#define EVICT_SLACK NS_PER_S   /* a window of time: what a late decision may still want */
+#define KNOWN_MAX 256          /* interfaces whose names are written down */
+#define COOKED_HEAD 20 /* libpcap's head of packets from `any`, with the interface's index at 4 */
 
 /* The packet socket, and what is known of the packets that came. */
 struct tap {
@@ -38,12 +39,8 @@ struct tap {
 	uint32_t known[KNOWN_MAX];
 	size_t n_known;
 	uint64_t started;
-	uint64_t end;	 /* once it is to stop: up to here packets count */
-	uint64_t newest; /* stamp */
-	struct anchor anchor; /* of the wall clock as it is now */
-	struct anchor before; /* as it was before it was set, while packets from then may still come */
-	bool stepped;
-	uint64_t settled;
+	uint64_t end; /* once it is to stop: up to here packets count */
+	struct stampclock clock;
 	uint32_t dropped; /* as the kernel counts, when last asked */
 	uint64_t asked;
 };
@@ -60,7 +57,8 @@ static int tap_error(const struct tap *tap, struct err *e)
 	return err_set(e, "packets of '%s': %s", tap->packets->interface, pcap_geterr(tap->pcap));
 }
 
-/* Never immediate mode: it gives up the blocks of TPACKET_V3 and loses packets at rates that these take. */
+/* Never immediate mode: it gives up the blocks of TPACKET_V3 and loses packets at rates that these
+ * take. */
 static int tap_activate(struct tap *tap, struct err *e)
 {
 	char error[PCAP_ERRBUF_SIZE] = "";
@@ -102,7 +100,7 @@ static int tap_filter(struct tap *tap, struct err *e)
 	if (!*filter)
 		return 0;
 	if (packetprogram_compile(&program, tap->pcap, filter, e) < 0)
-		return e->code;
+		return err_wrap(e, "filter '%s'", tap->packets->filter);
 	r = pcap_setfilter(tap->pcap, &program);
 	packetprogram_free(&program);
 	if (r < 0)
@@ -142,45 +140,18 @@ static void tap_note_index(struct tap *tap, uint32_t index)
 		packets_names_add(tap->names, index, request.ifr_name);
 }
 
-static uint64_t stamp_boot(const struct anchor *anchor, uint64_t wall_ns)
-{
-	return anchor->boot + (wall_ns - anchor->wall_ns);
-}
-
 /* Once for each batch, which is more often than a clock can drift by a microsecond. */
 static void tap_set_clock(struct tap *tap)
 {
 	struct anchor now = anchor_take();
-	int64_t step = (int64_t)(stamp_boot(&tap->anchor, now.wall_ns) - now.boot);
+	int64_t step = stampclock_set(&tap->clock, &now);
 
-	if (tap->anchor.boot && (step > (int64_t)STEP || step < -(int64_t)STEP)) {
-		tap->before = tap->anchor;
-		tap->stepped = true;
-		tap->settled = now.boot + SETTLE;
-		live_say(tap->live, "the wall clock was set by %lld us", -(long long)step / 1000);
-	}
-	tap->anchor = now;
+	if (step)
+		live_say(tap->live, "the wall clock was set by %lld us", (long long)step / 1000);
 }
 
-/* Packets carry the wall clock. After it was set, those from before come first: as long as the old relation gives a time
- * that can be, neither before a packet that came earlier nor in the future, it holds. Small steps leave some doubt, so
- * that for a while a stamp does not go behind the newest. */
-static uint64_t tap_boot(struct tap *tap, uint64_t wall_ns)
-{
-	uint64_t boot = stamp_boot(&tap->anchor, wall_ns);
-
-	if (tap->stepped) {
-		uint64_t old = stamp_boot(&tap->before, wall_ns);
-
-		if (old + STEP >= tap->newest && old <= clock_boot())
-			boot = old;
-		else
-			tap->stepped = false;
-	}
-	return boot < tap->newest && tap->anchor.boot < tap->settled ? tap->newest : boot;
-}
-
-static uint32_t packet_index(const struct tap *tap, const struct pcap_pkthdr *head, const u_char *data)
+static uint32_t packet_index(const struct tap *tap, const struct pcap_pkthdr *head,
+			     const u_char *data)
 {
 	uint32_t index;
 
@@ -194,12 +165,12 @@ static void tap_packet(u_char *arg, const struct pcap_pkthdr *head, const u_char
 {
 	struct tap *tap = (struct tap *)arg;
 	/* the handle has nanosecond precision, whatever the field is called */
-	uint64_t boot = tap_boot(tap, head->ts.tv_sec * NS_PER_S + head->ts.tv_usec);
+	uint64_t wall_ns = head->ts.tv_sec * NS_PER_S + head->ts.tv_usec;
+	uint64_t boot = stampclock_boot(&tap->clock, wall_ns,
+					tap->clock.stepped ? clock_boot() : UINT64_MAX);
 	struct ring_record record = { .time = boot, .aux = head->len };
 	struct iovec iov = { (void *)data, head->caplen };
 
-	if (boot > tap->newest)
-		tap->newest = boot;
 	if (boot < tap->started || boot > stop_cut(tap->live->stop))
 		return;
 	record.kind = packet_index(tap, head, data);
@@ -221,7 +192,7 @@ static int tap_read(struct tap *tap, struct err *e)
 	if (n < 0)
 		return tap_error(tap, e);
 	if (n < BATCH)
-		tap->stepped = false;
+		stampclock_caught_up(&tap->clock);
 	return n < BATCH;
 }
 
@@ -266,7 +237,7 @@ static int tap_turn(struct tap *tap, struct err *e)
 		return all;
 	tap_ask_drops(tap, now);
 	tap_evict(tap, now);
-	seen = (all ? now : tap->newest) - BLOCK_DELAY;
+	seen = (all ? now : tap->clock.newest) - BLOCK_DELAY;
 	if (seen > tap->counters->seen_until)
 		tap->counters->seen_until = seen;
 	tap->stats->lost = tap->counters->lost;
@@ -274,7 +245,8 @@ static int tap_turn(struct tap *tap, struct err *e)
 	return 0;
 }
 
-/* True when all up to the cut is here; without a decision, all up to the moment at which the engine was gone. */
+/* True when all up to the cut is here; without a decision, all up to the moment at which the engine
+ * was gone. */
 static bool tap_is_done(struct tap *tap)
 {
 	uint64_t cut;
@@ -288,7 +260,8 @@ static bool tap_is_done(struct tap *tap)
 	return tap->counters->seen_until >= tap->end;
 }
 
-/* What came before the start is still in the kernel's ring and goes by its stamps; what it lost then does not count. */
+/* What came before the start is still in the kernel's ring and goes by its stamps; what it lost
+ * then does not count. */
 static void tap_start(struct tap *tap)
 {
 	tap->started = clock_boot();
@@ -302,7 +275,8 @@ static int tap_run(struct tap *tap, struct err *e)
 	while (!tap_is_done(tap)) {
 		if (tap_turn(tap, e) < 0)
 			return e->code;
-		live_wait(tap->live, tap->fd, clock_boot() + (tap->live->stopping ? BLOCK_MS * NS_PER_MS : IDLE));
+		live_wait(tap->live, tap->fd,
+			  clock_boot() + (tap->live->stopping ? BLOCK_MS * NS_PER_MS : IDLE));
 	}
 	return 0;
 }

@@ -68,7 +68,8 @@ static void names_line(struct packets_names *names, const char *line)
 
 	if (sscanf(line, "link %d", &names->link) == 1)
 		return;
-	if (names->n < countof(names->list) && sscanf(line, "interface %u %15s", &name.index, name.name) == 2)
+	if (names->n < countof(names->list) &&
+	    sscanf(line, "interface %u %15s", &name.index, name.name) == 2)
 		names->list[names->n++] = name;
 }
 
@@ -77,7 +78,7 @@ int packets_names_read(struct packets_names *names, int statedir, const char *fi
 	autofree char *text = NULL;
 	char *rest = NULL;
 
-	*names = (struct packets_names){ .link = -1 };
+	*names = (struct packets_names) { .link = -1 };
 	if (io_read_file(statedir, file, NAMES_SIZE_MAX, &text, NULL, e) < 0)
 		return e->code;
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))

@@ -28,8 +28,8 @@ struct saver {
 	uint64_t cut;
 	struct place *places; /* all at or before the cut, by stamp */
 	size_t n_places;
-	size_t first; /* of those that are kept */
-	uint64_t left_until; /* stamp of the newest that is not */
+	size_t first;                           /* of those that are kept */
+	uint64_t left_until;                    /* stamp of the newest that is not */
 	uint32_t interfaces[PCAPNG_INTERFACES]; /* index of each in the file */
 	uint32_t n_interfaces;
 	int fd;
@@ -142,7 +142,8 @@ static uint64_t saver_wall(const struct saver *saver, uint64_t boot)
 	return anchor_wall(&save->anchors[i], boot);
 }
 
-static int saver_add_interface(struct saver *saver, uint32_t index, const char *name, const char *filter, struct err *e)
+static int saver_add_interface(struct saver *saver, uint32_t index, const char *name,
+			       const char *filter, struct err *e)
 {
 	struct pcapng_interface interface = {
 		.name = name,
@@ -155,7 +156,8 @@ static int saver_add_interface(struct saver *saver, uint32_t index, const char *
 	return pcapng_add_interface(saver->file, &interface, e);
 }
 
-/* The first one stands for the socket, with its filter and its losses; `any` is followed by those that packets are of. */
+/* The first one stands for the socket, with its filter and its losses; `any` is followed by those
+ * that packets are of. */
 static int saver_begin(struct saver *saver, const struct source *s, struct err *e)
 {
 	autofree char *filter = packets_filter_for(saver->packets, saver->names.link);
@@ -171,7 +173,8 @@ static int saver_begin(struct saver *saver, const struct source *s, struct err *
 	return saver_add_interface(saver, 0, saver->packets->interface, *filter ? filter : NULL, e);
 }
 
-/* The number of an interface in the file. Those that there is no room for are counted to the first. */
+/* The number of an interface in the file. Those that there is no room for are counted to the first.
+ */
 static int saver_interface(struct saver *saver, uint32_t index, uint32_t *number, struct err *e)
 {
 	const char *name;
@@ -203,7 +206,8 @@ static size_t saver_last_before_stop(const struct saver *saver)
 	return saver->n_places;
 }
 
-static int saver_put(struct saver *saver, const struct place *place, const char *comment, struct err *e)
+static int saver_put(struct saver *saver, const struct place *place, const char *comment,
+		     struct err *e)
 {
 	struct report *report = saver->save->report;
 	uint64_t cursor = place->cursor;
@@ -211,7 +215,8 @@ static int saver_put(struct saver *saver, const struct place *place, const char 
 	struct pcapng_packet packet = { .comment = comment };
 
 	/* the ring cannot change any more, unless its writer is still alive after all */
-	if (!ring_next(saver->ring, &cursor, &record) || record.time != place->time || record.size > PCAPNG_SNAPLEN)
+	if (!ring_next(saver->ring, &cursor, &record) || record.time != place->time ||
+	    record.size > PCAPNG_SNAPLEN)
 		return 0;
 	if (saver_interface(saver, record.kind, &packet.interface, e) < 0)
 		return e->code;
@@ -229,7 +234,8 @@ static int saver_write_packets(struct saver *saver, struct err *e)
 	size_t last = saver_last_before_stop(saver);
 	char comment[1100];
 
-	snprintf(comment, sizeof(comment), "last packet before the stop: %.1023s", saver->save->stop->text);
+	snprintf(comment, sizeof(comment), "last packet before the stop: %.1023s",
+		 saver->save->stop->text);
 	for (size_t i = saver->first; i < saver->n_places; i++)
 		if (saver_put(saver, &saver->places[i], i == last ? comment : NULL, e) < 0)
 			return e->code;
@@ -251,7 +257,8 @@ static int saver_write_counts(struct saver *saver, struct err *e)
 
 static int saver_write(struct saver *saver, const struct source *s, struct err *e)
 {
-	if (saver_begin(saver, s, e) < 0 || saver_write_packets(saver, e) < 0 || saver_write_counts(saver, e) < 0)
+	if (saver_begin(saver, s, e) < 0 || saver_write_packets(saver, e) < 0 ||
+	    saver_write_counts(saver, e) < 0)
 		return e->code;
 	return pcapng_flush(saver->file, e);
 }
@@ -291,7 +298,8 @@ static void report_outcome(struct saver *saver)
 	} else if (packets->keep_ns && c->overwritten_until + packets->keep_ns > saver->cut) {
 		report->outcome = OUTCOME_TRUNCATED;
 		snprintf(report->note, sizeof(report->note), "the ring of %s held less than %s",
-			 size_text(ring_size(saver->ring)).text, duration_text(packets->keep_ns).text);
+			 size_text(ring_size(saver->ring)).text,
+			 duration_text(packets->keep_ns).text);
 	} else {
 		report->outcome = OUTCOME_OK;
 	}
@@ -306,7 +314,8 @@ int packets_save(struct source *s, struct save *save, struct err *e)
 		.fd = -1,
 	};
 
-	if (saver_open(&saver, s, e) < 0 || sandbox_enter(SANDBOX_HELD, e) < 0 || saver_collect(&saver, e) < 0)
+	if (saver_open(&saver, s, e) < 0 || sandbox_enter(SANDBOX_HELD, e) < 0 ||
+	    saver_collect(&saver, e) < 0)
 		return e->code;
 	saver_select(&saver);
 	if (saver_write(&saver, s, e) < 0)

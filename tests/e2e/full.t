@@ -22,8 +22,8 @@ ends_full() {
 	t "$1: with exit code 1 or 4" [ $rc = 1 -o $rc = 4 ]
 	t "$1: it says that the disk is full, and what to do" has "$T/disk.err" 'recover'
 	mkdir "$T/elsewhere"
-	run "$tracer" recover -o "$T/elsewhere"
-	t "$1: recover -o elsewhere has a bundle" unpack elsewhere
+	run "$tracer" recover -o "$T/elsewhere" "$(id_of disk)"
+	t "$1: recover -o elsewhere has a bundle" unpack elsewhere || finish
 	t "$1: that ended at the event" manifest .stop.condition number
 	numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' >"$T/numbers"
 	t "$1: with numbers without a gap" contiguous 4 <"$T/numbers"

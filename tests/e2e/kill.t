@@ -14,7 +14,7 @@ other_state >"$T/other.before"
 
 # recover NAME: its bundle, with its numbers and packets; what is whole is 5, what is not is 4.
 recover() {
-	run "$tracer" recover -o "$T/$1"
+	run "$tracer" recover -o "$T/$1" "$(id_of "$1")"
 	cat "$T/err"
 	{ code 5 || code 4; } && unpack "$1" || return 1
 	numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' >"$T/numbers"
@@ -51,8 +51,9 @@ t "up to the kill" awk -v at="$at" '{ l = $1 } END { print at, l; exit l < at - 
 t "of packets without a gap" contiguous 2 <"$T/packets"
 t "up to one packet block before the kill" [ "$(packets_until)" -gt $((at / 1000 - 250000)) ]
 t "it says that it was killed" manifest .ended_by killed
-run "$tracer" recover -o "$T"
-t "then there is nothing to recover, and it says so" has <(cat "$T/out" "$T/err") 'nothing'
+run "$tracer" recover -o "$T" "$(id_of killed)"
+t "then there is nothing to recover of it" code 1
+t "and it says so" sentence "$(id_of killed)"
 t "the other capture lives" kill -0 $living
 kill -INT $living
 t "and ends as if nothing had been" ended $living 20
@@ -87,7 +88,7 @@ while :; do
 	gone $pid || kill -INT $pid
 	t "without process $n ($what) it ends" ended $pid 30
 	t "it is whole, or says that it is not" [ $rc = 0 -o $rc = 4 -o $rc = 5 ]
-	t "its bundle unpacks" unpack "one$n"
+	t "its bundle unpacks" unpack "one$n" || finish
 	numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' >"$T/numbers"
 	t "its numbers have no gap" contiguous 4 <"$T/numbers"
 	n=$((n + 1))

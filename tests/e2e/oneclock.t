@@ -17,7 +17,7 @@ run "$provoke/oneclock" 3
 cp "$T/out" "$T/said"
 t "the capture ends" ended $pid 20
 t "with exit code 0" code 0
-t "the bundle unpacks" unpack clock
+t "the bundle unpacks" unpack clock || finish
 
 # Seconds before the stop of the N-th line of a kind: the first number with a point in the line.
 moment() { grep -E "$1" "$b/last.txt" | sed -n "$2p" | grep -oE '[-+]?[0-9]+\.[0-9]+' | head -n 1; }

@@ -12,7 +12,7 @@ for signal in INT TERM; do
 	kill -$signal $pid
 	t "SIG$signal ends it" ended $pid 30
 	t "with exit code 5" code 5
-	t "and a bundle" unpack $signal
+	t "and a bundle" unpack $signal || finish
 	t "that says so" manifest .ended_by user
 	t "and is whole" manifest .whole true
 	t "with text" test -s "$b/trace/numbers.txt"
@@ -29,7 +29,7 @@ kill -INT $pid
 sleep 0.15
 kill -INT $pid 2>/dev/null
 t "a second SIGINT ends it too" ended $pid 30
-t "with a bundle" unpack USR1
+t "with a bundle" unpack USR1 || finish
 t "of the raw data" test -s "$b/trace/numbers.dat"
 
 capture thrice "$T/signals.lua"
@@ -39,8 +39,8 @@ for i in 1 2 3; do
 	sleep 0.02
 done
 t "a third leaves it" ended $pid 10
-run "$tracer" recover -o "$T/thrice"
-t "for recover" unpack thrice
+run "$tracer" recover -o "$T/thrice" "$(id_of thrice)"
+t "for recover" unpack thrice || finish
 
 # In each stage of the start.
 kill $provoker
@@ -56,18 +56,18 @@ done
 
 # A terminal that goes away.
 mkdir "$T/terminal"
-script -qfc "exec '$tracer' -o '$T/terminal' '$T/signals.lua'" "$T/typescript" >/dev/null 2>&1 </dev/null 9<&- &
+script -qfc "exec '$tracer' -o '$T/terminal' '$T/signals.lua'" "$T/terminal.err" >/dev/null 2>&1 </dev/null 9<&- &
 terminal=$!
-armed_there() { "$tracer" status --json | jq -e 'tostring | test("signals")'; }
-t "a capture on a terminal is in the status" await 15 armed_there
-sleep 0.5
+armed_there() { "$tracer" status --json | grep -q "$(id_of terminal)"; }
+await 15 armed terminal
+t "a capture on a terminal is in the status" armed_there
 kill -9 $terminal
 sleep 1
 t "when the terminal is gone, it still is" armed_there
-run "$tracer" stop
+run "$tracer" stop "$(id_of terminal)"
 t "tracer stop ends it" code 0
 nobody() { [ -z "$(tracers)" ]; }
 t "it leaves" await 20 nobody
-t "its bundle" unpack terminal
+t "its bundle" unpack terminal || finish
 t "that says who ended it" manifest .ended_by user
 finish

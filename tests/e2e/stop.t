@@ -15,7 +15,7 @@ fires() {
 	capture "$name-fires" "$T/$name.lua" && provoked "$@"
 	t "$name: it fires" ended $pid 20
 	t "$name: exit code 0" code 0
-	t "$name: the bundle unpacks" unpack "$name-fires"
+	t "$name: the bundle unpacks" unpack "$name-fires" || finish
 	t "$name: the condition is '$condition'" manifest .stop.condition "$condition"
 	numbers_of "$b/trace/numbers.dat" >"$T/numbers"
 }
@@ -75,7 +75,7 @@ echo >&8
 provoked
 t "pids: a stop by a task outside the set fires" ended $pid 20
 t "pids: exit code 0" code 0
-t "pids: the bundle unpacks" unpack pids-fires
+t "pids: the bundle unpacks" unpack pids-fires || finish
 numbers_of "$b/trace/numbers.dat" >"$T/numbers"
 t "pids: the ring ends soon after the event" awk -v e="$(m .stop.event.boot)" '{ l = $1 } END { print e, l; exit !(l > e - 5e6 && l < e + 5e6) }' "$T/numbers"
 kill $gated
@@ -95,7 +95,7 @@ numbers_recipe arming
 capture arming-fires "$T/arming.lua"
 t "arming: hits while it is arming end it at once" ended $pid 20
 t "arming: exit code 0" code 0
-t "arming: the bundle unpacks" unpack arming-fires
+t "arming: the bundle unpacks" unpack arming-fires || finish
 t "arming: the ring ends at the event" within \
 	"$(numbers_of "$b/trace/numbers.dat" | awk '{ n = $1 } END { print n }')" "$(m .stop.event.boot)" 50000
 kill $hammer

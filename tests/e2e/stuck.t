@@ -33,7 +33,7 @@ loop_fs frozen ext4 16M
 mkdir "$T/log"
 env --default-signal=INT "$tracer" -o "$T/log" "$T/stuck.lua" >"$T/log.out" 2>"$T/frozen/log" </dev/null 9<&- &
 pid=$!
-await 20 grep -qE "$armed_text" "$T/frozen/log"
+await 20 grep -q "^recording " "$T/frozen/log"
 sync -f "$T/frozen"
 fsfreeze -f "$T/frozen"
 provoked

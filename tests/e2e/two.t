@@ -17,15 +17,15 @@ run "$provoke/numbers" --stop 20000 --storm 10000
 t "the stop of one ends it" ended $one 20
 t "with exit code 0" code 0
 t "not the other" kill -0 $two
-t "the one's bundle unpacks" unpack one
+t "the one's bundle unpacks" unpack one || finish
 t "it ends at its own stop" is "$(numbers_of "$b/trace/numbers.dat" | awk '$3 == 100 { n = $4 } END { print n }')" 20000
 
 run "$provoke/numbers" --stop 40000 --storm 10000 --stop-which 97
 t "the other's stop ends that" ended $two 20
 t "with exit code 0 as well" code 0
-t "its bundle unpacks" unpack two
+t "its bundle unpacks" unpack two || finish
 t "it ends at its own stop" is "$(numbers_of "$b/trace/numbers.dat" | awk '$3 == 100 { n = $4 } END { print n }')" 40000
-t "it has recorded through the end of the one" [ "$(numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' | wc -l)" -gt 60000 ]
+t "it has recorded through the end of the one" [ "$(numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' | wc -l)" -gt 55000 ]
 
 # Detached: it returns when armed, and goes on.
 mkdir "$T/detached"
@@ -36,10 +36,10 @@ t "with its ID" has "$T/out" '^[0-9A-Z]+$'
 run "$provoke/numbers" --stop 20000 --storm 10
 bundled() { ls "$T"/detached/*.tar.zst; }
 t "it ends at its stop" await 20 bundled
-t "its bundle unpacks" unpack detached
+t "its bundle unpacks" unpack detached || finish
 t "with that ID" manifest .id "$id"
 capture last "$T/one.lua"
-id=$(cd /; "$tracer" status --json | jq -r '.. | .id? // empty' | head -n 1)
+id=$(id_of last)
 run "$tracer" stop "${id:0:20}"
 t "a prefix of the ID stops it" ended $pid 20
 t "as Ctrl+C would" code 5

@@ -96,11 +96,8 @@ t "an output directory without room" refused 3 'full|room|space' -o full "$(lua 
 t "an output directory that is not there" refused 2 'nodir' -o nodir "$(lua "return { $ring }")"
 mkdir -p ext4 && loop_fs traced ext4 16M
 t "an output directory on the file system that is traced" refused 2 'ext4' -o traced "$(lua 'return { collect = { t.ftrace { keep = "64K", "ext4:ext4_da_write_begin" } } }')"
-run "$tracer" recover
-t "nothing to recover" has <(cat "$T/out" "$T/err") 'nothing'
-run "$tracer" stop
-t "nothing to stop" [ $rc != 0 ]
-t "that is one sentence as well" sentence '.'
+t "nothing to recover" refused 1 '01M7NOSUCH' recover 01M7NOSUCH
+t "nothing to stop" refused 1 '01M7NOSUCH' stop 01M7NOSUCH
 for option in --version --help; do
 	run "$tracer" $option
 	t "$option" code 0

@@ -18,8 +18,8 @@
 #include "io.h"
 #include "tracing.h"
 
-/* The kernel is the judge: a uprobe on a function of this test gives records with a field of each size and signedness,
- * the renaming of this task gives one with strings of a fixed size. */
+/* The kernel is the judge: a uprobe on a function of this test gives records with a field of each
+ * size and signedness, the renaming of this task gives one with strings of a fixed size. */
 
 struct sample {
 	int8_t s8;
@@ -53,28 +53,31 @@ struct event {
 struct kernel {
 	struct tracing *tracing;
 	char group[32];
-	char all[48];	   /* instance that records everything */
+	char all[48];      /* instance that records everything */
 	char filtered[48]; /* instance with the filter under test */
 	struct event probe;
 	struct event rename;
 };
 
 static const struct sample samples[] = {
-	{ .n = 1, .text = "" },
-	{ -1, 255, -1, 65535, -1, UINT32_MAX, -1, UINT64_MAX, 2, "scoutfsd" },
-	{ 127, 128, 32767, 32768, INT32_MAX, 0x80000000u, INT64_MAX, 1ull << 63, 3, "sh" },
-	{ -128, 127, -32768, 32767, INT32_MIN, 0x7fffffff, INT64_MIN, INT64_MAX, 4, "kworker/0:1-events" },
-	{ 1, 1, 1, 1, 1, 1, 1, 1, 5, "a*b" },
-	{ 0x20, 0x20, 0x220, 0x220, 0x10020, 0x10020, 0x100000020, 0x100000020, 6, "a]b-c" },
-	{ 10, 10, 10, 10, 10, 10, 10, 10, 7, "back\\slash" },
-	{ 8, 16, 100, 1000, 100000, 0xdeadbeef, -5, 5, 8, "123*x" },
-	{ .n = 9, .text = "123abc" },
-	{ .n = 10, .text = "an 'apostrophe'" },
+	{.n = 1,      .text = ""},
+	{ -1,         255,        -1, 65535, -1, UINT32_MAX, -1, UINT64_MAX, 2, "scoutfsd" },
+	{ 127,      128,              32767, 32768, INT32_MAX, 0x80000000u, INT64_MAX, 1ull << 63, 3, "sh" },
+	{ -128,         127,         -32768, 32767, INT32_MIN, 0x7fffffff, INT64_MIN, INT64_MAX, 4,
+         "kworker/0:1-events" },
+	{ 1, 1,          1, 1, 1, 1, 1, 1, 5, "a*b" },
+	{ 0x20,   0x20,0x220, 0x220, 0x10020, 0x10020, 0x100000020, 0x100000020, 6, "a]b-c" },
+	{ 10,  10, 10, 10, 10, 10, 10, 10, 7, "back\\slash" },
+	{ 8, 16,          100, 1000, 100000, 0xdeadbeef, -5, 5, 8, "123*x" },
+	{ .n = 9,          .text = "123abc"               },
+	{ .n = 10,     .text = "an 'apostrophe'" },
 	{ .n = 11, .text = "sh -c" },
 };
 
 /* At most 15 bytes, as the kernel keeps them. */
-static const char *const names[] = { "sh", "bash", "exactly15bytes_", "a]b", "x[yz", "kworker/u8:1", "sh2", "12*", "12ab" };
+static const char *const names[] = { "sh",  "bash", "exactly15bytes_",
+				     "a]b", "x[yz", "kworker/u8:1",
+				     "sh2", "12*",  "12ab" };
 
 static void instance_off(struct kernel *k, const char *instance)
 {
@@ -93,7 +96,8 @@ static uint64_t function_offset(void)
 
 	assert_non_null(maps);
 	while (fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 && address >= start && address < end)
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 &&
+		    address >= start && address < end)
 			return address - start + offset;
 	}
 	fail_msg("the probed function is not mapped");
@@ -106,10 +110,14 @@ static void probe_add(struct kernel *k)
 		const char *name;
 		size_t at;
 	} fields[] = {
-		{ "s8", offsetof(struct sample, s8) },	 { "u8", offsetof(struct sample, u8) },
-		{ "s16", offsetof(struct sample, s16) }, { "u16", offsetof(struct sample, u16) },
-		{ "s32", offsetof(struct sample, s32) }, { "u32", offsetof(struct sample, u32) },
-		{ "s64", offsetof(struct sample, s64) }, { "u64", offsetof(struct sample, u64) },
+		{"s8",   offsetof(struct sample, s8) },
+                { "u8",  offsetof(struct sample, u8) },
+		{ "s16", offsetof(struct sample, s16)},
+                { "u16", offsetof(struct sample, u16)},
+		{ "s32", offsetof(struct sample, s32)},
+                { "u32", offsetof(struct sample, u32)},
+		{ "s64", offsetof(struct sample, s64)},
+                { "u64", offsetof(struct sample, u64)},
 	};
 	uint64_t function = function_offset();
 	/* as the kernel does it: bytes from where the file's first byte would be mapped */
@@ -120,11 +128,12 @@ static void probe_add(struct kernel *k)
 	int n;
 
 	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-	n = snprintf(text, sizeof(text), "p:%s/probe %s:0x%lx n=@+0x%lx:u64 text=@+0x%lx:string", k->group, self, function,
-		     data + offsetof(struct sample, n), data + offsetof(struct sample, text));
+	n = snprintf(text, sizeof(text), "p:%s/probe %s:0x%lx n=@+0x%lx:u64 text=@+0x%lx:string",
+		     k->group, self, function, data + offsetof(struct sample, n),
+		     data + offsetof(struct sample, text));
 	for (size_t i = 0; i < countof(fields); i++)
-		n += snprintf(text + n, sizeof(text) - n, " %s=@+0x%lx:%s", fields[i].name, data + fields[i].at,
-			      fields[i].name);
+		n += snprintf(text + n, sizeof(text) - n, " %s=@+0x%lx:%s", fields[i].name,
+			      data + fields[i].at, fields[i].name);
 	autoclose int fd = openat(tracing_fd(k->tracing), "uprobe_events", O_WRONLY | O_APPEND);
 	assert_true(fd >= 0);
 	if (io_write(fd, text, n, &e) < 0)
@@ -142,8 +151,8 @@ static void probe_remove(struct kernel *k)
 		print_error("%s: %s\n", text, e.text);
 }
 
-static int instance_set(struct kernel *k, const char *instance, const struct event *event, const char *file,
-			const char *text)
+static int instance_set(struct kernel *k, const char *instance, const struct event *event,
+			const char *file, const char *text)
 {
 	struct err e = ERR_INIT;
 	char path[160];
@@ -211,7 +220,8 @@ struct records {
 	uint8_t data[RECORDS][RECORD_SIZE];
 };
 
-static void records_add(struct records *records, const struct event *event, const struct ringpage_record *record)
+static void records_add(struct records *records, const struct event *event,
+			const struct ringpage_record *record)
 {
 	const struct field *type = format_field(event->format, "common_type");
 	const struct field *pid = format_field(event->format, "common_pid");
@@ -224,14 +234,16 @@ static void records_add(struct records *records, const struct event *event, cons
 	records->sizes[records->n++] = record->size;
 }
 
-static void records_read(struct kernel *k, const char *instance, const struct event *event, struct records *records)
+static void records_read(struct kernel *k, const char *instance, const struct event *event,
+			 struct records *records)
 {
 	struct ringpage_layout layout;
 	struct err e = ERR_INIT;
 	uint8_t page[65536];
 
 	records->n = 0;
-	autoclose int fd = instance_open_cpu(k->tracing, instance, sched_getcpu(), "trace_pipe_raw", &e);
+	autoclose int fd =
+		instance_open_cpu(k->tracing, instance, sched_getcpu(), "trace_pipe_raw", &e);
 	assert_true(fd >= 0);
 	assert_int_equal(instance_layout(k->tracing, instance, &layout, &e), 0);
 	assert_true(layout.page_size <= sizeof(page));
@@ -269,17 +281,20 @@ struct judged {
 };
 
 /* What is behind a string's NUL may differ between two instances. */
-static bool field_same(const struct field *field, const struct records *a, size_t i, const struct records *b, size_t j)
+static bool field_same(const struct field *field, const struct records *a, size_t i,
+		       const struct records *b, size_t j)
 {
 	size_t n, m;
 	const char *x = field_string(field, a->data[i], a->sizes[i], &n);
 	const char *y = field_string(field, b->data[j], b->sizes[j], &m);
 
 	return n == m && !memcmp(x, y, n) &&
-	       field_int(field, a->data[i], a->sizes[i]) == field_int(field, b->data[j], b->sizes[j]);
+	       field_int(field, a->data[i], a->sizes[i]) ==
+		       field_int(field, b->data[j], b->sizes[j]);
 }
 
-static bool record_same(const struct event *event, const struct records *a, size_t i, const struct records *b, size_t j)
+static bool record_same(const struct event *event, const struct records *a, size_t i,
+			const struct records *b, size_t j)
 {
 	for (size_t f = 0; f < event->format->n_fields; f++) {
 		const struct field *field = &event->format->fields[f];
@@ -291,15 +306,17 @@ static bool record_same(const struct event *event, const struct records *a, size
 	return true;
 }
 
-/* The kernel looks for "*x" and "*x*" behind the NUL as well, where there is what happened to be in its memory: of these
- * we can only judge what passed, by the bytes that it passed with. */
+/* The kernel looks for "*x" and "*x*" behind the NUL as well, where there is what happened to be in
+ * its memory: of these we can only judge what passed, by the bytes that it passed with. */
 static bool pattern_is_exact(const struct event *event, const char *text)
 {
 	return strcmp(event->name, "task_rename") || !(strstr(text, "\"*") || strstr(text, "!*"));
 }
 
-/* Records with the filter beside records without it: the k-th of those that pass here is the k-th that passed there. */
-static struct judged records_judge(const char *text, const struct event *event, const struct filter *filter,
+/* Records with the filter beside records without it: the k-th of those that pass here is the k-th
+ * that passed there. */
+static struct judged records_judge(const char *text, const struct event *event,
+				   const struct filter *filter,
 				   const struct filter_context *context, const struct records *all,
 				   const struct records *passed)
 {
@@ -313,7 +330,8 @@ static struct judged records_judge(const char *text, const struct event *event, 
 		bool ours = filter_match(filter, context, from->data[at], from->sizes[at]);
 
 		if (ours != theirs && (theirs || pattern_is_exact(event, text)))
-			fail_msg("'%s', record %zu: we say %d, the kernel %d", text, i, ours, theirs);
+			fail_msg("'%s', record %zu: we say %d, the kernel %d", text, i, ours,
+				 theirs);
 		judged.passed += theirs;
 		judged.rejected += !theirs;
 	}
@@ -321,7 +339,8 @@ static struct judged records_judge(const char *text, const struct event *event, 
 	return judged;
 }
 
-static struct judged kernel_judge(struct kernel *k, const struct event *event, const char *text, void (*run)(void))
+static struct judged kernel_judge(struct kernel *k, const struct event *event, const char *text,
+				  void (*run)(void))
 {
 	struct records all, passed;
 	struct filter *filter = NULL;
@@ -348,9 +367,12 @@ static struct judged kernel_judge(struct kernel *k, const struct event *event, c
 
 static void integers_pass_as_in_the_kernel(void **state)
 {
-	static const char *const fields[] = { "s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64" };
+	static const char *const fields[] = {
+		"s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64"
+	};
 	static const char *const ops[] = { "==", "!=", "<", "<=", ">", ">=", "&" };
-	static const char *const values[] = { "0", "1", "0x20", "012", "255", "128", "0xffffffff", "-1", "-128" };
+	static const char *const values[] = { "0",   "1",          "0x20", "012", "255",
+					      "128", "0xffffffff", "-1",   "-128" };
 	char text[64];
 
 	for (size_t f = 0; f < countof(fields); f++) {
@@ -358,8 +380,10 @@ static void integers_pass_as_in_the_kernel(void **state)
 			for (size_t v = 0; v < countof(values); v++) {
 				if (fields[f][0] == 'u' && values[v][0] == '-')
 					continue;
-				snprintf(text, sizeof(text), "%s %s %s", fields[f], ops[o], values[v]);
-				kernel_judge(*state, &((struct kernel *)*state)->probe, text, samples_run);
+				snprintf(text, sizeof(text), "%s %s %s", fields[f], ops[o],
+					 values[v]);
+				kernel_judge(*state, &((struct kernel *)*state)->probe, text,
+					     samples_run);
 			}
 		}
 	}
@@ -386,7 +410,8 @@ static void logic_passes_as_in_the_kernel(void **state)
 	size_t passed = 0, rejected = 0;
 
 	for (size_t i = 0; i < countof(texts); i++) {
-		struct judged j = kernel_judge(*state, &((struct kernel *)*state)->probe, texts[i], samples_run);
+		struct judged j = kernel_judge(*state, &((struct kernel *)*state)->probe, texts[i],
+					       samples_run);
 
 		passed += j.passed;
 		rejected += j.rejected;
@@ -395,11 +420,54 @@ static void logic_passes_as_in_the_kernel(void **state)
 }
 
 static const char *const patterns[] = {
-	"sh",	   "*sh",     "sh*",	   "*sh*",    "s?",	 "[a-s]h",    "[!a-r]h*", "*[0-9]*", "*",      "**",
-	"",	   "!sh",     "!*sh*",	   "!",	      "a\\*b",	 "a*b",	      "a[]]b*",	  "a[!]]b*", "*]b*",   "back\\\\*",
-	"*\\\\*",  "123*",    "12*",	   "12*ab",   "!12*",	 "*events",   "k*r/*[:]*", "[",	     "x[yz",   "x[y",
-	"*[*",	   "*-*",     "[a-]*",	   "*[]-]*",  "*?*",	 "??",	      "*\\",	  "sh\\",    "*_",     "exactly15bytes_",
-	"exactly15bytes_and_more", "exactly15bytes_*", "*ytes_", "*worker*", "*s*s*", "scout*d", "*u8:?", "k[!x]orker*",
+	"sh",
+	"*sh",
+	"sh*",
+	"*sh*",
+	"s?",
+	"[a-s]h",
+	"[!a-r]h*",
+	"*[0-9]*",
+	"*",
+	"**",
+	"",
+	"!sh",
+	"!*sh*",
+	"!",
+	"a\\*b",
+	"a*b",
+	"a[]]b*",
+	"a[!]]b*",
+	"*]b*",
+	"back\\\\*",
+	"*\\\\*",
+	"123*",
+	"12*",
+	"12*ab",
+	"!12*",
+	"*events",
+	"k*r/*[:]*",
+	"[",
+	"x[yz",
+	"x[y",
+	"*[*",
+	"*-*",
+	"[a-]*",
+	"*[]-]*",
+	"*?*",
+	"??",
+	"*\\",
+	"sh\\",
+	"*_",
+	"exactly15bytes_",
+	"exactly15bytes_and_more",
+	"exactly15bytes_*",
+	"*ytes_",
+	"*worker*",
+	"*s*s*",
+	"scout*d",
+	"*u8:?",
+	"k[!x]orker*",
 };
 
 static void strings_pass_as_in_the_kernel(void **state)
@@ -440,7 +508,8 @@ static void the_cpu_and_the_task_pass_as_in_the_kernel(void **state)
 
 	for (size_t o = 0; o < countof(ops); o++) {
 		for (int cpu = -1; cpu < 4; cpu++) {
-			snprintf(text, sizeof(text), "%s %s %d", cpu & 1 ? "CPU" : "cpu", ops[o], cpu);
+			snprintf(text, sizeof(text), "%s %s %d", cpu & 1 ? "CPU" : "cpu", ops[o],
+				 cpu);
 			kernel_judge(k, &k->probe, text, samples_run);
 		}
 	}
@@ -449,8 +518,10 @@ static void the_cpu_and_the_task_pass_as_in_the_kernel(void **state)
 		snprintf(text, sizeof(text), "%s ~ \"%s\"", i & 1 ? "COMM" : "comm", patterns[i]);
 		kernel_judge(k, &k->probe, text, samples_run);
 	}
-	assert_int_equal(kernel_judge(k, &k->probe, "COMM == \"12 kworker\"", samples_run).rejected, 0);
-	assert_int_equal(kernel_judge(k, &k->probe, "comm != \"12 kworker\"", samples_run).passed, 0);
+	assert_int_equal(kernel_judge(k, &k->probe, "COMM == \"12 kworker\"", samples_run).rejected,
+			 0);
+	assert_int_equal(kernel_judge(k, &k->probe, "comm != \"12 kworker\"", samples_run).passed,
+			 0);
 }
 
 static void what_the_kernel_refuses_we_refuse(void **state)
@@ -459,49 +530,49 @@ static void what_the_kernel_refuses_we_refuse(void **state)
 		const char *text;
 		const char *part; /* of our sentence */
 	} texts[] = {
-		{ "", "ends where a field" },
-		{ "   ", "ends where a field" },
-		{ "s8", "== != <" },
-		{ "s8 ==", "ends where a number" },
-		{ "s8 = 1", "at '= 1'" },
-		{ "s8 === 1", "at '= 1'" },
-		{ "s8 == x", "at 'x'" },
-		{ "s8 == +1", "at '+1'" },
-		{ "== 1", "a field is missing" },
-		{ "s9 == 1", "did you mean 's8'?" },
-		{ "common_pidd == 1", "did you mean 'common_pid'?" },
-		{ "s8 == 1 s16 == 1", "'&&' or '||' is missing at 's16" },
-		{ "s8 == 1 & s16 == 1", "'&&' or '||'" },
-		{ "s8 == 1 | s16 == 1", "'&&' or '||'" },
-		{ "s8 == 1 && && s16 == 1", "a field is missing at '&&" },
-		{ "|| s8 == 1", "a field is missing" },
-		{ "(s8 == 1", "')' is missing" },
-		{ "s8 == 1)", "'&&' or '||' is missing at ')'" },
-		{ "s8 == (1)", "at '(1)'" },
-		{ "s8 == 08", "not a value" },
-		{ "s8 == 0x", "not a value" },
-		{ "s8 == 1f", "not a value" },
-		{ "s8 == --1", "not a value" },
-		{ "s8 == -", "not a value" },
-		{ "u8 == -1", "an unsigned" },
-		{ "u64 == 18446744073709551616", "not a value" },
-		{ "s64 == 9223372036854775808", "a signed" },
-		{ "s64 == -9223372036854775809", "a signed" },
-		{ "s64 == 0000000000000000000000001", "not a value" },
-		{ "s8 == \"1\"", "has no quotes" },
-		{ "s8 ~ 1", "for strings" },
-		{ "text == 1", "in quotes" },
-		{ "text == sh", "in quotes" },
-		{ "text < \"sh\"", "but not <" },
-		{ "text & \"sh\"", "but not &" },
-		{ "text == \"sh", "has no end" },
-		{ "text == \"sh'", "has no end" },
-		{ "text !~ \"sh\"", "at '!~" },
-		{ "CPU == \"1\"", "has no quotes" },
-		{ "CPU ~ 1", "for strings" },
-		{ "COMM == 1", "in quotes" },
-		{ "COMM > \"sh\"", "but not >" },
-		{ "s-8 == 1", "has no field 's'" },
+		{"",				  "ends where a field"             },
+		{ "   ",			      "ends where a field"             },
+		{ "s8",			       "== != <"                        },
+		{ "s8 ==",			    "ends where a number"            },
+		{ "s8 = 1",                           "at '= 1'"                       },
+		{ "s8 === 1",                         "at '= 1'"                       },
+		{ "s8 == x",                          "at 'x'"                         },
+		{ "s8 == +1",                         "at '+1'"                        },
+		{ "== 1",			     "a field is missing"             },
+		{ "s9 == 1",                          "did you mean 's8'?"             },
+		{ "common_pidd == 1",                 "did you mean 'common_pid'?"     },
+		{ "s8 == 1 s16 == 1",                 "'&&' or '||' is missing at 's16"},
+		{ "s8 == 1 & s16 == 1",               "'&&' or '||'"                   },
+		{ "s8 == 1 | s16 == 1",               "'&&' or '||'"                   },
+		{ "s8 == 1 && && s16 == 1",           "a field is missing at '&&"      },
+		{ "|| s8 == 1",                       "a field is missing"             },
+		{ "(s8 == 1",                         "')' is missing"                 },
+		{ "s8 == 1)",                         "'&&' or '||' is missing at ')'" },
+		{ "s8 == (1)",                        "at '(1)'"                       },
+		{ "s8 == 08",                         "not a value"                    },
+		{ "s8 == 0x",                         "not a value"                    },
+		{ "s8 == 1f",                         "not a value"                    },
+		{ "s8 == --1",                        "not a value"                    },
+		{ "s8 == -",                          "not a value"                    },
+		{ "u8 == -1",                         "an unsigned"                    },
+		{ "u64 == 18446744073709551616",      "not a value"                    },
+		{ "s64 == 9223372036854775808",       "a signed"                       },
+		{ "s64 == -9223372036854775809",      "a signed"                       },
+		{ "s64 == 0000000000000000000000001", "not a value"                    },
+		{ "s8 == \"1\"",                      "has no quotes"                  },
+		{ "s8 ~ 1",                           "for strings"                    },
+		{ "text == 1",                        "in quotes"                      },
+		{ "text == sh",                       "in quotes"                      },
+		{ "text < \"sh\"",                    "but not <"                      },
+		{ "text & \"sh\"",                    "but not &"                      },
+		{ "text == \"sh",                     "has no end"                     },
+		{ "text == \"sh'",                    "has no end"                     },
+		{ "text !~ \"sh\"",                   "at '!~"                         },
+		{ "CPU == \"1\"",                     "has no quotes"                  },
+		{ "CPU ~ 1",                          "for strings"                    },
+		{ "COMM == 1",                        "in quotes"                      },
+		{ "COMM > \"sh\"",                    "but not >"                      },
+		{ "s-8 == 1",                         "has no field 's'"               },
 	};
 	struct kernel *k = *state;
 
@@ -509,7 +580,8 @@ static void what_the_kernel_refuses_we_refuse(void **state)
 		struct filter *filter = NULL;
 		struct err e = ERR_INIT;
 
-		if (instance_set(k, k->filtered, &k->probe, "filter", texts[i].text) >= 0 && *texts[i].text)
+		if (instance_set(k, k->filtered, &k->probe, "filter", texts[i].text) >= 0 &&
+		    *texts[i].text)
 			fail_msg("the kernel takes '%s'", texts[i].text);
 		if (filter_parse(&filter, texts[i].text, k->probe.format, &e) == 0)
 			fail_msg("we take '%s'", texts[i].text);
@@ -555,11 +627,11 @@ static void text_keeps_its_brackets(void **state)
 		const char *in;
 		const char *out;
 	} texts[] = {
-		{ "s8==1", "s8 == 1" },
-		{ "s8 == 1||u8<2&&u16>3", "(s8 == 1 || (u8 < 2 && u16 > 3))" },
-		{ "(s8 == 1||u8<2)&&u16>3", "((s8 == 1 || u8 < 2) && u16 > 3)" },
-		{ "!s8 == 0x1 && !(u8&2)", "(!(s8 == 0x1) && !(u8 & 2))" },
-		{ "text ~ '*\"x\"*'", "text ~ '*\"x\"*'" },
+		{"s8==1",                   "s8 == 1"                         },
+		{ "s8 == 1||u8<2&&u16>3",   "(s8 == 1 || (u8 < 2 && u16 > 3))"},
+		{ "(s8 == 1||u8<2)&&u16>3", "((s8 == 1 || u8 < 2) && u16 > 3)"},
+		{ "!s8 == 0x1 && !(u8&2)",  "(!(s8 == 0x1) && !(u8 & 2))"     },
+		{ "text ~ '*\"x\"*'",       "text ~ '*\"x\"*'"                },
 	};
 	struct kernel *k = *state;
 
@@ -623,9 +695,9 @@ static void fields_that_no_record_holds_are_refused(void **state)
 /* Each prefix of a record in a block of its own size, so that a sanitizer sees a byte too many. */
 static void records_cut_short_are_not_read_beyond_their_end(void **state)
 {
-	static const char *const texts[] = { "s64 == 1", "text == \"x\"",   "text ~ \"*x\"",  "text ~ \"x*\"",
-					     "text ~ \"*x*\"", "text ~ \"[x\"", "text ~ \"x?y*\"", "text != \"\"",
-					     "u8 == 15" };
+	static const char *const texts[] = { "s64 == 1",        "text == \"x\"",  "text ~ \"*x\"",
+					     "text ~ \"x*\"",   "text ~ \"*x*\"", "text ~ \"[x\"",
+					     "text ~ \"x?y*\"", "text != \"\"",   "u8 == 15" };
 	struct filter_context context = { .cpu = 0 };
 	struct kernel *k = *state;
 	size_t matches = 0;

@@ -11,26 +11,25 @@
 #include "format.h"
 #include "ownring.h"
 
-static const char sample[] =
-	"name: sample\n"
-	"ID: 372\n"
-	"format:\n"
-	"\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
-	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n"
-	"\n"
-	"\tfield:char comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"
-	"\tfield:__data_loc char[] name;\toffset:24;\tsize:4;\tsigned:0;\n"
-	"\tfield:__rel_loc char[] path;\toffset:28;\tsize:4;\tsigned:0;\n"
-	"\tfield:unsigned long args[6];\toffset:32;\tsize:48;\tsigned:0;\n"
-	"\tfield:const void * where;\toffset:80;\tsize:8;\tsigned:0;\n"
-	"\tfield:struct in6_addr addr;\toffset:88;\tsize:16;\tsigned:0;\n"
-	"\tfield:__data_loc u8[] blob;\toffset:104;\tsize:4;\tsigned:0;\n"
-	"\tfield:char matrix[2][4];\toffset:108;\tsize:8;\tsigned:0;\n"
-	"\tfield:s8 tiny;\toffset:116;\tsize:1;\tsigned:1;\n"
-	"\tfield:char rest[];\toffset:120;\tsize:0;\tsigned:0;\n"
-	"\n"
-	"print fmt: \"field:%d\", REC->common_pid\n"
-	"\tfield:int after;\toffset:0;\tsize:4;\tsigned:1;\n";
+static const char sample[] = "name: sample\n"
+			     "ID: 372\n"
+			     "format:\n"
+			     "\tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n"
+			     "\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n"
+			     "\n"
+			     "\tfield:char comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"
+			     "\tfield:__data_loc char[] name;\toffset:24;\tsize:4;\tsigned:0;\n"
+			     "\tfield:__rel_loc char[] path;\toffset:28;\tsize:4;\tsigned:0;\n"
+			     "\tfield:unsigned long args[6];\toffset:32;\tsize:48;\tsigned:0;\n"
+			     "\tfield:const void * where;\toffset:80;\tsize:8;\tsigned:0;\n"
+			     "\tfield:struct in6_addr addr;\toffset:88;\tsize:16;\tsigned:0;\n"
+			     "\tfield:__data_loc u8[] blob;\toffset:104;\tsize:4;\tsigned:0;\n"
+			     "\tfield:char matrix[2][4];\toffset:108;\tsize:8;\tsigned:0;\n"
+			     "\tfield:s8 tiny;\toffset:116;\tsize:1;\tsigned:1;\n"
+			     "\tfield:char rest[];\toffset:120;\tsize:0;\tsigned:0;\n"
+			     "\n"
+			     "print fmt: \"field:%d\", REC->common_pid\n"
+			     "\tfield:int after;\toffset:0;\tsize:4;\tsigned:1;\n";
 
 static struct format *parsed(const char *text)
 {
@@ -49,18 +48,18 @@ static void each_field_has_its_name_type_and_kind(void **state)
 		const char *type;
 		enum field_kind kind;
 	} wants[] = {
-		{ "common_type", "unsigned short", FIELD_INT },
-		{ "common_pid", "int", FIELD_INT },
-		{ "comm", "char[16]", FIELD_STRING },
-		{ "name", "__data_loc char[]", FIELD_DYNAMIC_STRING },
-		{ "path", "__rel_loc char[]", FIELD_DYNAMIC_STRING },
-		{ "args", "unsigned long[6]", FIELD_OTHER },
-		{ "where", "const void *", FIELD_INT },
-		{ "addr", "struct in6_addr", FIELD_OTHER },
-		{ "blob", "__data_loc u8[]", FIELD_OTHER },
-		{ "matrix", "char[2][4]", FIELD_STRING },
-		{ "tiny", "s8", FIELD_INT },
-		{ "rest", "char[]", FIELD_STRING },
+		{"common_type", "unsigned short",    FIELD_INT           },
+		{ "common_pid", "int",               FIELD_INT           },
+		{ "comm",       "char[16]",          FIELD_STRING        },
+		{ "name",       "__data_loc char[]", FIELD_DYNAMIC_STRING},
+		{ "path",       "__rel_loc char[]",  FIELD_DYNAMIC_STRING},
+		{ "args",       "unsigned long[6]",  FIELD_OTHER         },
+		{ "where",      "const void *",      FIELD_INT           },
+		{ "addr",       "struct in6_addr",   FIELD_OTHER         },
+		{ "blob",       "__data_loc u8[]",   FIELD_OTHER         },
+		{ "matrix",     "char[2][4]",        FIELD_STRING        },
+		{ "tiny",       "s8",                FIELD_INT           },
+		{ "rest",       "char[]",            FIELD_STRING        },
 	};
 	struct format *format = parsed(sample);
 	size_t i;
@@ -104,7 +103,7 @@ static void integers_are_sign_extended_and_zero_where_the_record_is_short(void *
 }
 
 static void string_is(const struct format *format, const char *name, const void *record,
-			  size_t size, const char *want)
+		      size_t size, const char *want)
 {
 	size_t length;
 	const char *got = field_string(format_field(format, name), record, size, &length);
@@ -163,23 +162,23 @@ static void what_cannot_be_read_is_refused_with_the_line(void **state)
 		const char *text;
 		const char *says;
 	} bad[] = {
-		{ "", "no name" },
-		{ "ID: 1\n", "no name" },
-		{ "name: x\n\tfield:int a;\toffset:0;\tsize:4;\n", "no ID" },
-		{ HEAD, "no fields" },
-		{ "name: x\nname: y\n", "single name" },
-		{ "name:\n", "single name" },
-		{ "name: x\nID: 65536\n", "65536" },
-		{ "name: x\nID: 0\n", "between" },
-		{ "name: x\nID: 1x\n", "1x" },
-		{ HEAD "field:int a;\n", "field:int a;" },
-		{ HEAD "field:int a;\toffset:-1;\tsize:4;\n", "offset:-1" },
-		{ HEAD "field:int a;\toffset:0;\tsize:99999999999999999999;\n", "999999" },
-		{ HEAD "field:int a;\toffset:0;\tsize:4;\tsigned:2;\n", "signed:2" },
-		{ HEAD "field:int;\toffset:0;\tsize:4;\n", "field:int;" },
-		{ HEAD "field:;\toffset:0;\tsize:4;\n", "field:;" },
-		{ HEAD "field:int a];\toffset:0;\tsize:4;\n", "a]" },
-		{ HEAD "field:\n", "field:" },
+		{"",							    "no name"     },
+		{ "ID: 1\n",						    "no name"     },
+		{ "name: x\n\tfield:int a;\toffset:0;\tsize:4;\n",              "no ID"       },
+		{ HEAD,							 "no fields"   },
+		{ "name: x\nname: y\n",					 "single name" },
+		{ "name:\n",						    "single name" },
+		{ "name: x\nID: 65536\n",                                       "65536"       },
+		{ "name: x\nID: 0\n",					   "between"     },
+		{ "name: x\nID: 1x\n",					  "1x"          },
+		{ HEAD "field:int a;\n",                                        "field:int a;"},
+		{ HEAD "field:int a;\toffset:-1;\tsize:4;\n",                   "offset:-1"   },
+		{ HEAD "field:int a;\toffset:0;\tsize:99999999999999999999;\n", "999999"      },
+		{ HEAD "field:int a;\toffset:0;\tsize:4;\tsigned:2;\n",         "signed:2"    },
+		{ HEAD "field:int;\toffset:0;\tsize:4;\n",                      "field:int;"  },
+		{ HEAD "field:;\toffset:0;\tsize:4;\n",                         "field:;"     },
+		{ HEAD "field:int a];\toffset:0;\tsize:4;\n",                   "a]"          },
+		{ HEAD "field:\n",					      "field:"      },
 	};
 #undef HEAD
 	size_t i;
@@ -232,7 +231,8 @@ static void mutated_formats_do_no_harm(void **state)
 		size_t i;
 
 		for (i = 0; i < 4; i++)
-			text[(size_t)rand_r(&seed) % strlen(sample)] = (char)(rand_r(&seed) % 127 + 1);
+			text[(size_t)rand_r(&seed) % strlen(sample)] =
+				(char)(rand_r(&seed) % 127 + 1);
 		for (i = 0; i < 64; i++)
 			record[i] = (uint8_t)rand_r(&seed);
 		if (format_parse(&format, "sys", text, &e) == 0) {

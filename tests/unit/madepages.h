@@ -11,10 +11,9 @@
 
 #define MADE_PAGE 4096u
 
-static const char made_header_page[] =
-	"\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
-	"\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n"
-	"\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n";
+static const char made_header_page[] = "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
+				       "\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n"
+				       "\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n";
 
 /* Event 500 of system "made": its records are a number behind the common fields. */
 static const char made_format[] =
@@ -38,7 +37,8 @@ struct made_record {
 	uint32_t number;
 };
 
-/* Appends a page of N ticks from TIME on, STEP apart, numbered from NUMBER on; COMMIT_FLAGS go to its upper bits. */
+/* Appends a page of N ticks from TIME on, STEP apart, numbered from NUMBER on; COMMIT_FLAGS go to
+ * its upper bits. */
 static inline void made_page(int fd, uint64_t time, uint32_t step, uint32_t number, uint32_t n,
 			     uint32_t commit_flags)
 {
@@ -67,11 +67,14 @@ static inline int made_file(void)
 	return memfd_create("made", MFD_CLOEXEC);
 }
 
-/* Writes a trace.dat of N_CPUS CPUs, each with one stream, read from its start. Returns its descriptor. */
+/* Writes a trace.dat of N_CPUS CPUs, each with one stream, read from its start. Returns its
+ * descriptor. */
 static inline int made_dat(const int *streams, unsigned n_cpus, struct tracedat_found *found)
 {
 	static const char *const formats[] = { made_format };
-	static const struct tracedat_system systems[] = { { "made", formats, 1 } };
+	static const struct tracedat_system systems[] = {
+		{"made", formats, 1}
+	};
 	struct tracedat_about about = {
 		.header_page = made_header_page,
 		.header_event = "# compressed entry header\n",

@@ -63,7 +63,8 @@ static inline bool ownring_write(const struct ownring *ring, const char *file, c
 	return done;
 }
 
-/* The text of a file below DIR; the caller frees it. Aborts where there is none: the test cannot go on. */
+/* The text of a file below DIR; the caller frees it. Aborts where there is none: the test cannot go
+ * on. */
 static inline char *ownring_read(int dir, const char *file)
 {
 	int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);

@@ -86,7 +86,8 @@ static void put_cooked(struct packet *p, uint16_t type)
 }
 
 /* OFFSET: of a fragment, in units of 8 bytes. */
-static void put_ip(struct packet *p, uint8_t proto, const char *src, const char *dst, uint16_t offset)
+static void put_ip(struct packet *p, uint8_t proto, const char *src, const char *dst,
+		   uint16_t offset)
 {
 	if (strchr(src, ':')) {
 		put_32(p, 0x60000000);
@@ -110,7 +111,8 @@ static void put_ip(struct packet *p, uint8_t proto, const char *src, const char 
 	}
 }
 
-static void put_transport(struct packet *p, uint8_t proto, uint16_t sport, uint16_t dport, uint8_t flags)
+static void put_transport(struct packet *p, uint8_t proto, uint16_t sport, uint16_t dport,
+			  uint8_t flags)
 {
 	put_16(p, sport);
 	put_16(p, dport);
@@ -132,7 +134,7 @@ struct flow {
 	const char *dst;
 	uint16_t sport;
 	uint16_t dport;
-	uint8_t flags;	 /* TCP */
+	uint8_t flags;   /* TCP */
 	uint16_t offset; /* not 0: a later fragment */
 };
 
@@ -249,8 +251,10 @@ static void source_and_destination_are_told_apart(void **state)
 	assert_false(takes_flow("{\"src\":[\"10.0.0.9\"]}", &v4));
 	assert_true(takes_flow("{\"dst\":[\"fd00::9\"]}", &v6));
 	assert_false(takes_flow("{\"dst\":[\"fd00::5\"]}", &v6));
-	assert_true(takes_flow("{\"src\":[\"10.0.0.5\",\"10.0.0.6\"],\"dst\":[\"10.0.0.9\"]}", &v4));
-	assert_false(takes_flow("{\"src\":[\"10.0.0.5\",\"10.0.0.6\"],\"dst\":[\"10.0.0.8\"]}", &v4));
+	assert_true(
+		takes_flow("{\"src\":[\"10.0.0.5\",\"10.0.0.6\"],\"dst\":[\"10.0.0.9\"]}", &v4));
+	assert_false(
+		takes_flow("{\"src\":[\"10.0.0.5\",\"10.0.0.6\"],\"dst\":[\"10.0.0.8\"]}", &v4));
 }
 
 static void a_port_is_either_end(void **state)
@@ -265,9 +269,11 @@ static void a_port_is_either_end(void **state)
 static void a_host_binds_whatever_else_is_asked_for(void **state)
 {
 	static const char *const specs[] = {
-		"{\"host\":[\"10.0.0.5\",\"fd00::5\"],\"filter\":\"tcp port 19700 or udp port 19700\"}",
+		"{\"host\":[\"10.0.0.5\",\"fd00::5\"],\"filter\":\"tcp port 19700 or udp port "
+		"19700\"}",
 		"{\"host\":[\"10.0.0.5\",\"fd00::5\"],\"port\":[1,19700]}",
-		"{\"host\":[\"10.0.0.5\",\"fd00::5\"],\"port\":[1,19700],\"filter\":\"tcp or udp\"}",
+		"{\"host\":[\"10.0.0.5\",\"fd00::5\"],\"port\":[1,19700],\"filter\":\"tcp or "
+		"udp\"}",
 		"{\"src\":[\"10.0.0.5\",\"fd00::5\"],\"filter\":\"tcp or udp or ip or ip6\"}",
 	};
 
@@ -286,7 +292,14 @@ static void a_tcp_flag_is_seen_in_both_versions(void **state)
 	static const struct {
 		const char *name;
 		uint8_t bit;
-	} flags[] = { { "fin", 1 }, { "syn", 2 }, { "rst", 4 }, { "psh", 8 }, { "ack", 16 }, { "urg", 32 } };
+	} flags[] = {
+		{"fin",  1 },
+                { "syn", 2 },
+                { "rst", 4 },
+                { "psh", 8 },
+                { "ack", 16},
+                { "urg", 32}
+	};
 
 	(void)state;
 	for (size_t i = 0; i < countof(flags); i++) {
@@ -329,7 +342,8 @@ static void later_fragments_of_a_host_come_with_its_port(void **state)
 	mine4.dport = mine6.dport = theirs.dport = 7;
 	assert_true(takes_flow("{\"host\":[\"10.0.0.5\"],\"port\":[19700]}", &mine4));
 	assert_true(takes_flow("{\"host\":[\"fd00::5\"],\"port\":[19700]}", &mine6));
-	assert_true(takes_flow("{\"host\":[\"10.0.0.5\"],\"port\":[19700],\"filter\":\"udp\"}", &mine4));
+	assert_true(takes_flow("{\"host\":[\"10.0.0.5\"],\"port\":[19700],\"filter\":\"udp\"}",
+			       &mine4));
 	assert_true(takes_flow("{\"host\":[\"10.0.0.5\"]}", &mine4));
 	assert_false(takes_flow("{\"host\":[\"10.0.0.5\"],\"port\":[19700]}", &theirs));
 	/* without an address they would be those of everybody */
@@ -344,12 +358,15 @@ static void errors_that_quote_a_host_come_with_it(void **state)
 		"{\"host\":[\"10.0.0.9\",\"fd00::9\"],\"port\":[40000]}",
 	};
 	struct flow back4 = { UDP, "10.0.0.9", "10.0.0.3", 1, 2, 0, 0 };
-	struct packet about4 = icmp_of(&v4_udp, "192.0.2.1", 3), about_sender4 = icmp_of(&back4, "192.0.2.1", 11);
-	struct packet about6 = icmp_of(&v6, "2001:db8::1", 1), echo6 = icmp_of(&v6, "2001:db8::1", 128);
+	struct packet about4 = icmp_of(&v4_udp, "192.0.2.1", 3),
+		      about_sender4 = icmp_of(&back4, "192.0.2.1", 11);
+	struct packet about6 = icmp_of(&v6, "2001:db8::1", 1),
+		      echo6 = icmp_of(&v6, "2001:db8::1", 128);
 	struct packet echo4 = icmp_of(&v4_udp, "192.0.2.1", 8);
 	struct flow not_mine4 = { UDP, "10.0.0.5", "10.0.0.8", 1, 2, 0, 0 };
 	struct flow not_mine6 = { UDP, "fd00::5", "fd00::8", 1, 2, 0, 0 };
-	struct packet other4 = icmp_of(&not_mine4, "192.0.2.1", 3), other6 = icmp_of(&not_mine6, "2001:db8::1", 1);
+	struct packet other4 = icmp_of(&not_mine4, "192.0.2.1", 3),
+		      other6 = icmp_of(&not_mine6, "2001:db8::1", 1);
 
 	(void)state;
 	for (size_t i = 0; i < countof(specs); i++) {
@@ -382,7 +399,8 @@ static void a_tag_does_not_hide_a_packet(void **state)
 		autofree char *both = packetfilter_tagged(plain);
 		struct packet tagged4 = packet_of(&v4, TAGGED), tagged6 = packet_of(&v6, TAGGED);
 		struct packet plain4 = packet_of(&v4, PLAIN), plain6 = packet_of(&v6, PLAIN);
-		struct packet other = packet_of(&not_mine, TAGGED), other_plain = packet_of(&not_mine, PLAIN);
+		struct packet other = packet_of(&not_mine, TAGGED),
+			      other_plain = packet_of(&not_mine, PLAIN);
 
 		assert_false(program_takes(plain, &tagged4));
 		assert_true(program_takes(both, &tagged4));
@@ -396,7 +414,8 @@ static void a_tag_does_not_hide_a_packet(void **state)
 
 static void a_text_about_tags_is_left_alone(void **state)
 {
-	autofree char *plain = text_of("{\"host\":[\"10.0.0.5\"],\"filter\":\"vlan 5 and host 10.0.0.5\"}");
+	autofree char *plain =
+		text_of("{\"host\":[\"10.0.0.5\"],\"filter\":\"vlan 5 and host 10.0.0.5\"}");
 	autofree char *both = packetfilter_tagged(plain);
 	autofree char *nothing = packetfilter_tagged("");
 
@@ -411,25 +430,25 @@ static void what_is_not_well_formed_is_refused(void **state)
 		const char *json;
 		const char *part;
 	} specs[] = {
-		{ "{\"host\":\"10.0.0.5\"}", "not a list" },
-		{ "{\"host\":[5]}", "not an IPv4 or IPv6" },
-		{ "{\"host\":[\"example.com\"]}", "'example.com' of 'host'" },
-		{ "{\"host\":[\"10.0.0.5 or tcp\"]}", "not an IPv4 or IPv6" },
-		{ "{\"host\":[\"10.0.0.0/8\"]}", "not an IPv4 or IPv6" },
-		{ "{\"src\":[\"fe80::1%eth0\"]}", "of 'src'" },
-		{ "{\"dst\":[\"\"]}", "of 'dst'" },
-		{ "{\"port\":[0]}", "1 to 65535" },
-		{ "{\"port\":[65536]}", "1 to 65535" },
-		{ "{\"port\":[4294967297]}", "1 to 65535" },
-		{ "{\"port\":[\"ssh\"]}", "1 to 65535" },
-		{ "{\"port\":22}", "not a list" },
-		{ "{\"tcp\":\"reset\"}", "'reset' is not one of" },
-		{ "{\"tcp\":4}", "is not one of" },
-		{ "{\"filter\":5}", "not a text" },
-		{ "{\"filter\":\"udp\\u0000 or tcp\"}", "not a text" },
-		{ "{\"filter\":\"udp) or (tcp\"}", "did not open" },
-		{ "{\"filter\":\"(udp\"}", "does not close" },
-		{ "{\"filter\":\"udp)\"}", "did not open" },
+		{"{\"host\":\"10.0.0.5\"}",             "not a list"             },
+		{ "{\"host\":[5]}",                     "not an IPv4 or IPv6"    },
+		{ "{\"host\":[\"example.com\"]}",       "'example.com' of 'host'"},
+		{ "{\"host\":[\"10.0.0.5 or tcp\"]}",   "not an IPv4 or IPv6"    },
+		{ "{\"host\":[\"10.0.0.0/8\"]}",        "not an IPv4 or IPv6"    },
+		{ "{\"src\":[\"fe80::1%eth0\"]}",       "of 'src'"               },
+		{ "{\"dst\":[\"\"]}",                   "of 'dst'"               },
+		{ "{\"port\":[0]}",                     "1 to 65535"             },
+		{ "{\"port\":[65536]}",                 "1 to 65535"             },
+		{ "{\"port\":[4294967297]}",            "1 to 65535"             },
+		{ "{\"port\":[\"ssh\"]}",               "1 to 65535"             },
+		{ "{\"port\":22}",                      "not a list"             },
+		{ "{\"tcp\":\"reset\"}",                "'reset' is not one of"  },
+		{ "{\"tcp\":4}",                        "is not one of"          },
+		{ "{\"filter\":5}",                     "not a text"             },
+		{ "{\"filter\":\"udp\\u0000 or tcp\"}", "not a text"             },
+		{ "{\"filter\":\"udp) or (tcp\"}",      "did not open"           },
+		{ "{\"filter\":\"(udp\"}",              "does not close"         },
+		{ "{\"filter\":\"udp)\"}",              "did not open"           },
 	};
 
 	(void)state;

@@ -38,20 +38,22 @@ static struct pcapng_packet numbered(uint32_t n, uint8_t *data)
 	uint32_t caplen = n * 37 % 301;
 
 	memset(data, n & 0xff, caplen);
-	return (struct pcapng_packet){ .interface = n % 2,
-				       .wall_ns = WALL + n * 1000003ull,
-				       .caplen = caplen,
-				       .len = caplen + n,
-				       .data = data };
+	return (struct pcapng_packet) { .interface = n % 2,
+					.wall_ns = WALL + n * 1000003ull,
+					.caplen = caplen,
+					.len = caplen + n,
+					.data = data };
 }
 
 static void write_file(int fd, uint32_t packets)
 {
 	static const struct pcapng_interface interfaces[] = {
-		{ .name = "any", .link = 276, .snaplen = 512, .filter = "(host 10.0.0.1)" },
-		{ .name = "eth0", .link = 276, .snaplen = 512 },
+		{.name = "any", .link = 276, .snaplen = 512, .filter = "(host 10.0.0.1)" },
+		{ .name = "eth0",            .link = 276,         .snaplen = 512},
 	};
-	struct pcapng_counts counts = { .from_ns = WALL, .to_ns = WALL + 5, .received = packets + 3, .dropped = 3 };
+	struct pcapng_counts counts = {
+		.from_ns = WALL, .to_ns = WALL + 5, .received = packets + 3, .dropped = 3
+	};
 	struct err e = ERR_INIT;
 	struct pcapng *file = NULL;
 	uint8_t data[512];
@@ -102,7 +104,8 @@ static void libpcap_reads_what_we_write(void **state)
 	(void)state;
 	write_file(fd, 5000);
 	lseek(fd, 0, SEEK_SET);
-	pcap_t *pcap = pcap_fopen_offline_with_tstamp_precision(fdopen(fd, "r"), PCAP_TSTAMP_PRECISION_NANO, error);
+	pcap_t *pcap = pcap_fopen_offline_with_tstamp_precision(fdopen(fd, "r"),
+								PCAP_TSTAMP_PRECISION_NANO, error);
 
 	if (!pcap)
 		fail_msg("%s", error);
@@ -133,10 +136,12 @@ static bool file_has(int fd, const void *what, size_t size)
 
 static void the_section_and_the_interfaces_say_what_they_are(void **state)
 {
-	/* option 9, one byte: 10 to the minus 9; option 11, a byte 0 for pcap's text; counts 4 and 7 */
+	/* option 9, one byte: 10 to the minus 9; option 11, a byte 0 for pcap's text; counts 4 and
+	 * 7 */
 	static const uint8_t resolution[] = { 9, 0, 1, 0, 9, 0, 0, 0 };
 	static const uint8_t filter[] = { 11, 0, 16, 0, 0, '(', 'h', 'o', 's', 't' };
-	static const uint8_t received[] = { 4, 0, 8, 0, 13, 0, 0, 0, 0, 0, 0, 0, 7, 0, 8, 0, 3, 0, 0, 0 };
+	static const uint8_t received[] = { 4, 0, 8, 0, 13, 0, 0, 0, 0, 0,
+					    0, 0, 7, 0, 8,  0, 3, 0, 0, 0 };
 	static const uint8_t comment[] = { 1, 0, 12, 0, 't', 'h', 'e', ' ', 'l', 'a', 's', 't' };
 	static const uint8_t application[] = { 4, 0, 6, 0, 't', 'r', 'a', 'c', 'e', 'r', 0, 0 };
 	autoclose int fd = scratch();
@@ -188,7 +193,8 @@ static void the_last_packets_are_found_in_one_pass(void **state)
 		size_t wanted = sizes[i] < 3000 ? sizes[i] : 3000;
 		struct err e = ERR_INIT;
 
-		assert_int_equal(pcapng_reader_last(reader, UINT64_MAX, offsets, sizes[i], &e), wanted);
+		assert_int_equal(pcapng_reader_last(reader, UINT64_MAX, offsets, sizes[i], &e),
+				 wanted);
 		assert_int_equal(e.code, 0);
 		for (size_t k = wanted; k-- > 0;) {
 			struct pcapng_packet packet;
@@ -273,12 +279,12 @@ static void other_files_are_refused(void **state)
 		size_t size;
 		char bytes[32];
 	} contents[] = {
-		{ 0, "" },
-		{ 1, "x" },
-		{ 4, "\n\r\r\n" },
-		{ 28, "\n\r\r\n\x1c" },
-		{ 24, "\xd4\xc3\xb2\xa1\x02\0\x04" },
-		{ 12, "\x06\0\0\0\x0c\0\0\0\x0c\0\0" },
+		{0,   ""			    },
+		{ 1,  "x"			   },
+		{ 4,  "\n\r\r\n"                    },
+		{ 28, "\n\r\r\n\x1c"                },
+		{ 24, "\xd4\xc3\xb2\xa1\x02\0\x04"  },
+		{ 12, "\x06\0\0\0\x0c\0\0\0\x0c\0\0"},
 	};
 
 	(void)state;
@@ -319,7 +325,8 @@ static size_t walk(int fd)
 		return 0;
 	while (pcapng_reader_next(reader, &packet, NULL, &e) > 0) {
 		const uint8_t *data = packet.data;
-		const struct pcapng_interface *interface = pcapng_reader_interface(reader, packet.interface);
+		const struct pcapng_interface *interface =
+			pcapng_reader_interface(reader, packet.interface);
 
 		assert_non_null(interface);
 		sum += strlen(interface->name);
@@ -411,7 +418,11 @@ static void long_texts_are_cut_and_large_packets_are_whole(void **state)
 	static char text[100000];
 	static uint8_t data[PCAPNG_SNAPLEN];
 	struct pcapng_interface interface = { .name = text, .link = 1, .filter = text };
-	struct pcapng_packet packet = { .caplen = sizeof(data), .len = 7, .data = data, .comment = text }, back;
+	struct pcapng_packet packet = { .caplen = sizeof(data),
+					.len = 7,
+					.data = data,
+					.comment = text },
+			     back;
 	autoclose int fd = scratch();
 	struct pcapng *file = NULL;
 	struct err e = ERR_INIT;

@@ -80,7 +80,10 @@ static int push_numbered(struct ring *ring, uint64_t n)
 {
 	char data[701];
 	size_t size = numbered_size(n), half = size / 3;
-	struct iovec iov[2] = { { data, half }, { data + half, size - half } };
+	struct iovec iov[2] = {
+		{data,         half       },
+                { data + half, size - half}
+	};
 	struct ring_record record = { .time = n * 10, .kind = n % 5, .aux = ~n };
 
 	memset(data, n & 0xff, sizeof(data));
@@ -91,7 +94,8 @@ static bool is_numbered(const struct ring_record *record, uint64_t n)
 {
 	const uint8_t *data = record->data;
 
-	if (record->time != n * 10 || record->aux != ~n || record->kind != n % 5 || record->size != numbered_size(n))
+	if (record->time != n * 10 || record->aux != ~n || record->kind != n % 5 ||
+	    record->size != numbered_size(n))
 		return false;
 	for (size_t i = 0; i < record->size; i++)
 		if (data[i] != (n & 0xff))
@@ -201,7 +205,10 @@ static void a_record_that_can_never_fit_is_refused(void **state)
 	struct ring *ring = made(*state, PAGE);
 	static char data[2 * PAGE];
 	struct ring_record record = { .time = 10 }, back;
-	struct iovec iov[2] = { { data, PAGE - 32 }, { data, SIZE_MAX } };
+	struct iovec iov[2] = {
+		{data,  PAGE - 32},
+                { data, SIZE_MAX }
+	};
 	uint64_t cursor = 0;
 
 	push_numbered(ring, 1);
@@ -408,7 +415,8 @@ static void a_link_is_not_followed(void **state)
 	assert_true(ring_create(&ring, place->fd, "ring", PAGE, &e) < 0);
 }
 
-/* Each byte of a small ring is changed in turn, and the walk stays within the ring and comes to an end. */
+/* Each byte of a small ring is changed in turn, and the walk stays within the ring and comes to an
+ * end. */
 static void a_mutated_file_is_never_read_beyond_its_end(void **state)
 {
 	struct place *place = *state;
@@ -430,7 +438,8 @@ static void a_mutated_file_is_never_read_beyond_its_end(void **state)
 
 		memcpy(changed, good, sizeof(changed));
 		for (int k = 0; k <= i % 3; k++)
-			changed[(i % 5 ? PAGE : 0) + (unsigned int)rand_r(&seed) % (i % 5 ? PAGE : 128)] = rand_r(&seed);
+			changed[(i % 5 ? PAGE : 0) +
+				(unsigned int)rand_r(&seed) % (i % 5 ? PAGE : 128)] = rand_r(&seed);
 		assert_int_equal(pwrite(fd, changed, sizeof(changed), 0), sizeof(changed));
 		if (ring_open(&ring, place->fd, "ring", &e) < 0)
 			continue;
@@ -461,7 +470,8 @@ static void a_mutated_ring_can_be_written_on(void **state)
 		uint64_t noise = rand_r(&seed);
 
 		if (n % 10 == 0)
-			assert_int_equal(pwrite(fd, &noise, 8, PAGE + rand_r(&seed) % (PAGE / 8) * 8), 8);
+			assert_int_equal(
+				pwrite(fd, &noise, 8, PAGE + rand_r(&seed) % (PAGE / 8) * 8), 8);
 		assert_int_equal(push_numbered(ring, n), 0);
 		assert_true(ring_used(ring) <= PAGE);
 	}
@@ -513,26 +523,41 @@ static void a_ring_is_made_once_and_has_all_its_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(records_come_back_in_order, place_open, place_close),
-		cmocka_unit_test_setup_teardown(the_newest_records_stay_and_the_older_are_counted, place_open,
+		cmocka_unit_test_setup_teardown(records_come_back_in_order, place_open,
 						place_close),
-		cmocka_unit_test_setup_teardown(another_process_reads_what_was_written, place_open, place_close),
-		cmocka_unit_test_setup_teardown(data_is_aligned_and_contiguous, place_open, place_close),
-		cmocka_unit_test_setup_teardown(an_empty_ring_has_no_record, place_open, place_close),
-		cmocka_unit_test_setup_teardown(a_record_that_can_never_fit_is_refused, place_open, place_close),
-		cmocka_unit_test_setup_teardown(records_of_no_bytes_are_records, place_open, place_close),
-		cmocka_unit_test_setup_teardown(what_is_older_than_a_time_is_evicted, place_open, place_close),
-		cmocka_unit_test_setup_teardown(a_cursor_survives_that_its_record_is_overwritten, place_open,
+		cmocka_unit_test_setup_teardown(the_newest_records_stay_and_the_older_are_counted,
+						place_open, place_close),
+		cmocka_unit_test_setup_teardown(another_process_reads_what_was_written, place_open,
 						place_close),
-		cmocka_unit_test_setup_teardown(a_killed_writer_leaves_contiguous_records, place_open, place_close),
-		cmocka_unit_test_setup_teardown(reading_beside_a_writer_comes_to_an_end, place_open, place_close),
-		cmocka_unit_test_setup_teardown(a_file_that_is_not_a_ring_is_refused, place_open, place_close),
-		cmocka_unit_test_setup_teardown(a_truncated_file_is_refused, place_open, place_close),
+		cmocka_unit_test_setup_teardown(data_is_aligned_and_contiguous, place_open,
+						place_close),
+		cmocka_unit_test_setup_teardown(an_empty_ring_has_no_record, place_open,
+						place_close),
+		cmocka_unit_test_setup_teardown(a_record_that_can_never_fit_is_refused, place_open,
+						place_close),
+		cmocka_unit_test_setup_teardown(records_of_no_bytes_are_records, place_open,
+						place_close),
+		cmocka_unit_test_setup_teardown(what_is_older_than_a_time_is_evicted, place_open,
+						place_close),
+		cmocka_unit_test_setup_teardown(a_cursor_survives_that_its_record_is_overwritten,
+						place_open, place_close),
+		cmocka_unit_test_setup_teardown(a_killed_writer_leaves_contiguous_records,
+						place_open, place_close),
+		cmocka_unit_test_setup_teardown(reading_beside_a_writer_comes_to_an_end, place_open,
+						place_close),
+		cmocka_unit_test_setup_teardown(a_file_that_is_not_a_ring_is_refused, place_open,
+						place_close),
+		cmocka_unit_test_setup_teardown(a_truncated_file_is_refused, place_open,
+						place_close),
 		cmocka_unit_test_setup_teardown(a_link_is_not_followed, place_open, place_close),
-		cmocka_unit_test_setup_teardown(a_mutated_file_is_never_read_beyond_its_end, place_open, place_close),
-		cmocka_unit_test_setup_teardown(a_mutated_ring_can_be_written_on, place_open, place_close),
-		cmocka_unit_test_setup_teardown(no_room_is_a_sentence_and_leaves_no_file, place_open, place_close),
-		cmocka_unit_test_setup_teardown(a_ring_is_made_once_and_has_all_its_bytes, place_open, place_close),
+		cmocka_unit_test_setup_teardown(a_mutated_file_is_never_read_beyond_its_end,
+						place_open, place_close),
+		cmocka_unit_test_setup_teardown(a_mutated_ring_can_be_written_on, place_open,
+						place_close),
+		cmocka_unit_test_setup_teardown(no_room_is_a_sentence_and_leaves_no_file,
+						place_open, place_close),
+		cmocka_unit_test_setup_teardown(a_ring_is_made_once_and_has_all_its_bytes,
+						place_open, place_close),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);

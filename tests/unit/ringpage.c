@@ -10,13 +10,14 @@
 #include "ringpage.h"
 #include "ownring.h"
 
-static const char header_page[] =
-	"\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
-	"\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n"
-	"\tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;\n"
-	"\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n";
+static const char header_page[] = "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
+				  "\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n"
+				  "\tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;\n"
+				  "\tfield: char data;\toffset:16;\tsize:4080;\tsigned:0;\n";
 
-static const struct ringpage_layout layout = { .data_offset = 16, .page_size = 4096, .commit_size = 8 };
+static const struct ringpage_layout layout = { .data_offset = 16,
+					       .page_size = 4096,
+					       .commit_size = 8 };
 
 /* A page under construction. */
 static uint8_t page[4096];
@@ -63,11 +64,16 @@ static void a_layout_that_no_kernel_has_is_refused(void **state)
 	static const char *const texts[] = {
 		"",
 		"\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n",
-		"field: local_t commit;\toffset:8;\tsize:2;\nfield: char data;\toffset:10;\tsize:4080;\n",
-		"field: local_t commit;\toffset:0;\tsize:8;\nfield: char data;\toffset:8;\tsize:4080;\n",
-		"field: local_t commit;\toffset:8;\tsize:8;\nfield: char data;\toffset:8;\tsize:4080;\n",
-		"field: local_t commit;\toffset:8;\tsize:8;\nfield: char data;\toffset:16;\tsize:0;\n",
-		"field: local_t commit;\toffset:8;\tsize:8;\nfield: char data;\toffset:16;\tsize:4294967295;\n",
+		"field: local_t commit;\toffset:8;\tsize:2;\nfield: char "
+		"data;\toffset:10;\tsize:4080;\n",
+		"field: local_t commit;\toffset:0;\tsize:8;\nfield: char "
+		"data;\toffset:8;\tsize:4080;\n",
+		"field: local_t commit;\toffset:8;\tsize:8;\nfield: char "
+		"data;\toffset:8;\tsize:4080;\n",
+		"field: local_t commit;\toffset:8;\tsize:8;\nfield: char "
+		"data;\toffset:16;\tsize:0;\n",
+		"field: local_t commit;\toffset:8;\tsize:8;\nfield: char "
+		"data;\toffset:16;\tsize:4294967295;\n",
 	};
 	size_t i;
 
@@ -232,13 +238,13 @@ static void a_commit_larger_than_the_page_gives_an_empty_walk(void **state)
 static void a_record_that_reaches_out_of_the_page_is_an_error(void **state)
 {
 	static const uint32_t firsts[][2] = {
-		{ 28, 0 },	       /* 112 bytes of 4 */
-		{ 0, 3 },	       /* a length that does not count itself */
-		{ 0, 9 },	       /* a length beyond the end */
-		{ 0, 0xffffffff },
-		{ 29 | 5 << 5, 8 },    /* discarded, beyond the end */
-		{ 29 | 5 << 5, 0xfffffffc },
-		{ 29 | 5 << 5, 0 },    /* discarded, of no length: would never end */
+		{28,           0         }, /* 112 bytes of 4 */
+		{ 0,           3         }, /* a length that does not count itself */
+		{ 0,           9         }, /* a length beyond the end */
+		{ 0,           0xffffffff},
+		{ 29 | 5 << 5, 8         }, /* discarded, beyond the end */
+		{ 29 | 5 << 5, 0xfffffffc},
+		{ 29 | 5 << 5, 0         }, /* discarded, of no length: would never end */
 	};
 	struct ringpage_record record;
 	struct ringpage walk;
@@ -325,7 +331,8 @@ static void the_kernels_own_pages_have_the_records_that_its_stats_count(void **s
 			ringpage_open(&walk, &own, raw);
 			assert_true(walk.time == ringpage_time(&own, raw));
 			while (ringpage_next(&walk, &record) > 0) {
-				assert_non_null(memmem(record.data, record.size, "some length", 11));
+				assert_non_null(
+					memmem(record.data, record.size, "some length", 11));
 				last = record.time;
 				marks++;
 			}

@@ -11,16 +11,15 @@
 #include "symbols.h"
 #include "ownring.h"
 
-static const char kallsyms[] =
-	"0000000000000000 A fixed_percpu\n"
-	"ffffffff81000000 T _stext\n"
-	"ffffffff81000000 T _text\n"
-	"ffffffff81002000 t third\n"
-	"ffffffff81001000 T second\n"
-	"ffffffffc0000000 t helper\t[scoutfs]\n"
-	"not a symbol\n"
-	"ffffffff81003000 a number\n"
-	"ffffffffc0001000 t last\t[scoutfs]";
+static const char kallsyms[] = "0000000000000000 A fixed_percpu\n"
+			       "ffffffff81000000 T _stext\n"
+			       "ffffffff81000000 T _text\n"
+			       "ffffffff81002000 t third\n"
+			       "ffffffff81001000 T second\n"
+			       "ffffffffc0000000 t helper\t[scoutfs]\n"
+			       "not a symbol\n"
+			       "ffffffff81003000 a number\n"
+			       "ffffffffc0001000 t last\t[scoutfs]";
 
 static struct symbols *symbols_of(const char *text)
 {
@@ -108,7 +107,8 @@ static void the_last_symbol_has_a_length_and_what_is_outside_marks_nothing(void 
 
 static void hidden_addresses_give_no_symbols(void **state)
 {
-	struct symbols *symbols = symbols_of("0000000000000000 T _stext\n0000000000000000 t a\t[b]\n");
+	struct symbols *symbols =
+		symbols_of("0000000000000000 T _stext\n0000000000000000 t a\t[b]\n");
 	uint64_t values[] = { 0, 1, UINT64_MAX };
 
 	(void)state;

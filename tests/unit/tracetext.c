@@ -11,7 +11,9 @@
 #include "madepages.h"
 #include "ownring.h"
 
-static const struct made_record tick = { .type = 500, .flags = 0x25, .preempt_count = 0x12, .pid = 42, .number = 7 };
+static const struct made_record tick = {
+	.type = 500, .flags = 0x25, .preempt_count = 0x12, .pid = 42, .number = 7
+};
 
 /* What a record becomes, in the context of a file with the tick event. The caller frees it. */
 static char *line_of(const struct tracedat_record *record)
@@ -46,7 +48,10 @@ static void line_is(const struct tracedat_record *record, const char *want)
 static void a_line_is_laid_out_as_the_kernel_does_it(void **state)
 {
 	struct tracedat_record record = {
-		.cpu = 3, .time = 1234567890600, .data = &tick, .size = sizeof(tick),
+		.cpu = 3,
+		.time = 1234567890600,
+		.data = &tick,
+		.size = sizeof(tick),
 	};
 
 	(void)state;
@@ -59,10 +64,22 @@ static void each_flag_has_the_kernels_letter(void **state)
 		uint8_t flags;
 		const char *letters;
 	} wants[] = {
-		{ 0x00, "..." }, { 0x01, "d.." }, { 0x80, "b.." }, { 0x81, "D.." }, { 0x02, ".l." },
-		{ 0x04, ".n." }, { 0x20, ".p." }, { 0x06, ".b." }, { 0x22, ".L." }, { 0x24, ".N." },
-		{ 0x26, ".B." }, { 0x08, "..h" }, { 0x10, "..s" }, { 0x18, "..H" }, { 0x40, "..z" },
-		{ 0x48, "..Z" },
+		{0x00,  "..."},
+                { 0x01, "d.."},
+                { 0x80, "b.."},
+                { 0x81, "D.."},
+		{ 0x02, ".l."},
+                { 0x04, ".n."},
+                { 0x20, ".p."},
+                { 0x06, ".b."},
+		{ 0x22, ".L."},
+                { 0x24, ".N."},
+                { 0x26, ".B."},
+                { 0x08, "..h"},
+		{ 0x10, "..s"},
+                { 0x18, "..H"},
+                { 0x40, "..z"},
+                { 0x48, "..Z"},
 	};
 	size_t i;
 
@@ -98,7 +115,11 @@ static void tasks_without_a_known_name_look_as_in_the_kernels_file(void **state)
 static void lost_records_are_shown_before_the_line(void **state)
 {
 	struct tracedat_record record = {
-		.cpu = 1, .data = &tick, .size = sizeof(tick), .missed = true, .missed_count = 12,
+		.cpu = 1,
+		.data = &tick,
+		.size = sizeof(tick),
+		.missed = true,
+		.missed_count = 12,
 	};
 	char *line = line_of(&record);
 
@@ -171,7 +192,8 @@ static void a_bounded_text_is_the_end_of_the_whole_one(void **state)
 	fd = made_dat(streams, 2, NULL);
 	whole = converted(fd, UINT64_MAX);
 	assert_null(strstr(whole, "older records"));
-	assert_non_null(strstr(whole, "# entries-in-buffer/entries-written: 240000/240000   #P:2\n"));
+	assert_non_null(
+		strstr(whole, "# entries-in-buffer/entries-written: 240000/240000   #P:2\n"));
 	for (max = 0; max < strlen(whole); max = max * 5 + 333) {
 		char *part = converted(fd, max);
 		const char *body = body_of(part);
@@ -188,6 +210,42 @@ static void a_bounded_text_is_the_end_of_the_whole_one(void **state)
 	close(fd);
 	close(streams[0]);
 	close(streams[1]);
+}
+
+static void chunks_neither_repeat_nor_lose_a_record_and_lines_are_kept_whole(void **state)
+{
+	int stream = made_file();
+	const char *body;
+	const char *at;
+	char *whole;
+	char *part;
+	unsigned n = 0;
+	size_t keep;
+	int fd;
+	uint32_t i;
+
+	(void)state;
+	for (i = 0; i < 600; i++)
+		made_page(stream, i * 10000, 40, i * 200, 200, 0);
+	fd = made_dat(&stream, 1, NULL);
+	whole = converted(fd, UINT64_MAX);
+	body = body_of(whole);
+	for (at = body; *at; at = strchr(at, '\n') + 1) {
+		char number[40];
+
+		snprintf(number, sizeof(number), "tick: number=%u\n", n++);
+		assert_memory_equal(strstr(at, "tick: "), number, strlen(number));
+	}
+	assert_int_equal(n, 120000);
+
+	/* exactly all lines but the first */
+	keep = strlen(strchr(body, '\n') + 1);
+	part = converted(fd, keep);
+	assert_int_equal(strlen(body_of(part)), keep);
+	free(part);
+	free(whole);
+	close(fd);
+	close(stream);
 }
 
 static void an_empty_file_has_only_its_header(void **state)
@@ -239,10 +297,13 @@ static void dat_write(const struct recording *r, int fd)
 	const char *timer[] = { event_format(r, "timer/timer_start") };
 	const char *syscalls[] = { event_format(r, "syscalls/sys_enter_openat"),
 				   event_format(r, "syscalls/sys_exit_openat") };
-	const char *ftrace[] = { event_format(r, "ftrace/kernel_stack"), event_format(r, "ftrace/print") };
-	struct tracedat_system systems[] = { { "sched", sched, 2 },
-					     { "timer", timer, 1 },
-					     { "syscalls", syscalls, 2 } };
+	const char *ftrace[] = { event_format(r, "ftrace/kernel_stack"),
+				 event_format(r, "ftrace/print") };
+	struct tracedat_system systems[] = {
+		{"sched",     sched,    2},
+                { "timer",    timer,    1},
+                { "syscalls", syscalls, 2}
+	};
 	char *header = ownring_read(r->ring.dir, "events/header_page");
 	char *cmdlines = ownring_read(r->ring.tracefs, "saved_cmdlines");
 	struct tracedat_about about = {
@@ -265,7 +326,7 @@ static void dat_write(const struct recording *r, int fd)
 	assert_int_equal(symbols_read(&symbols, kallsyms, &e), 0);
 	for (i = 0; i < n_cpus; i++) {
 		fds[i] = ownring_pages(&r->ring, i);
-		cpus[i] = (struct tracedat_cpu){ .fds = &fds[i], .n_fds = fds[i] >= 0 };
+		cpus[i] = (struct tracedat_cpu) { .fds = &fds[i], .n_fds = fds[i] >= 0 };
 		cpus[i].stats = ownring_stats(&r->ring, i);
 	}
 	assert_int_equal(tracedat_write(fd, &about, cpus, n_cpus, symbols, &e), 0);
@@ -287,7 +348,8 @@ static void dat_write(const struct recording *r, int fd)
 	free(cmdlines);
 }
 
-/* Records what this machine does meanwhile, and reads both texts. False where there is no ring to be had. */
+/* Records what this machine does meanwhile, and reads both texts. False where there is no ring to
+ * be had. */
 static bool recorded(struct recording *r, const char *option, const char *buffer_kb)
 {
 	static const char *const events[] = { "sched/sched_switch", "sched/sched_wakeup",
@@ -338,7 +400,8 @@ static void texts_are_the_same(struct recording *r)
 	assert_non_null(a);
 	for (; a && *a; a = strsep(&kernel, "\n")) {
 		b = strsep(&ours, "\n");
-		/* a task that the kernel has no name for is one that sched_switch may have told us */
+		/* a task that the kernel has no name for is one that sched_switch may have told us
+		 */
 		if (b && strstr(a, "<...>-"))
 			continue;
 		assert_non_null(b);
@@ -386,7 +449,8 @@ static void a_ring_that_has_wrapped_shows_no_loss_at_its_start(void **state)
 	if (!recorded(&r, NULL, "8"))
 		skip();
 	assert_null(strstr(r.ours, "LOST"));
-	assert_int_equal(sscanf(strstr(r.ours, "written: "), "written: %llu/%llu", &entries, &written), 2);
+	assert_int_equal(
+		sscanf(strstr(r.ours, "written: "), "written: %llu/%llu", &entries, &written), 2);
 	assert_true(written > entries);
 	texts_are_the_same(&r);
 }
@@ -400,6 +464,7 @@ int main(void)
 		cmocka_unit_test(lost_records_are_shown_before_the_line),
 		cmocka_unit_test(records_that_are_too_short_or_unknown_are_said_to_be_so),
 		cmocka_unit_test(a_bounded_text_is_the_end_of_the_whole_one),
+		cmocka_unit_test(chunks_neither_repeat_nor_lose_a_record_and_lines_are_kept_whole),
 		cmocka_unit_test(an_empty_file_has_only_its_header),
 		cmocka_unit_test(what_is_no_trace_dat_or_cannot_be_written_is_an_error),
 		cmocka_unit_test(the_text_is_the_kernels_own),
