@@ -52,9 +52,9 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtracer.a
 	$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libtracer.a $(LIBS) -lcmocka
 
 $(BUILD)/provoke/scoutfsd: tests/provoke/events.c
-$(BUILD)/provoke/%: tests/provoke/%.c
+$(BUILD)/provoke/%: tests/provoke/%.c $(wildcard tests/provoke/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -MMD -MP -o $@ $(filter %.c,$^)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -o $@ $(filter %.c,$^)
 
 deps:
 	@sh contrib/deps.sh install build test dev

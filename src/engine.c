@@ -312,6 +312,13 @@ static void engine_show(struct engine *g)
 	console_status(g->rq->console, "%s", text);
 }
 
+static void engine_count(struct engine *g)
+{
+	for (size_t i = 0; i < g->c.plan->n_sources; i++)
+		if (g->c.plan->sources[i].ops->stats)
+			g->c.plan->sources[i].ops->stats(&g->c.plan->sources[i], &g->c);
+}
+
 static void engine_tick(struct engine *g)
 {
 	uint64_t now = clock_boot();
@@ -320,6 +327,7 @@ static void engine_tick(struct engine *g)
 	if (now - g->ticked < NS_PER_S)
 		return;
 	g->ticked = now;
+	engine_count(g);
 	engine_show(g);
 	engine_check_watcher(g);
 	engine_check_rings(g);
@@ -407,6 +415,7 @@ static void engine_halt(struct engine *g)
 		engine_wait(g, cut);
 	if (switches_off(g->c.switches, g->c.n_switches, &e) < 0)
 		log_line("%s", e.text);
+	engine_count(g);
 	message_send(g->watcher.fd, MESSAGE_STOP, "");
 	engine_await_stopped(g);
 	worker_kill(&g->watcher);

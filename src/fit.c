@@ -75,15 +75,15 @@ int fit_memory(const struct cost *cost, const struct options *options, uint64_t 
 	*limit = options->memory ? options->memory : fit_available() / 4;
 	if (total > *limit)
 		err_set(e, "the rings take %s, and %s: make them smaller, or allow more with --memory %s",
-			size_text(total).text,
+			size_about(total).text,
 			options->memory ? "more was not allowed" : "no more than a quarter of the available memory may go to them",
 			size_text((total + (1 << 20) - 1) >> 20 << 20).text);
 	else if (cost->tmpfs_bytes > state_room())
-		err_set(e, "the ring files take %s, and the tmpfs for them has %s free", size_text(cost->tmpfs_bytes).text,
-			size_text(state_room()).text);
+		err_set(e, "the ring files take %s, and the tmpfs for them has %s free", size_about(cost->tmpfs_bytes).text,
+			size_about(state_room()).text);
 	else if (cost->tmpfs_bytes > cgroup)
 		err_set(e, "the ring files take %s, and this memory cgroup allows %s more",
-			size_text(cost->tmpfs_bytes).text, size_text(cgroup).text);
+			size_about(cost->tmpfs_bytes).text, size_about(cgroup).text);
 	else
 		return 0;
 	return err_exit(e, EXIT_HOST);
@@ -139,7 +139,7 @@ int fit_output(const struct plan *plan, const struct cost *cost, const struct op
 	fit_file_system(outdir, type, sizeof(type));
 	if (room < need)
 		err_set(e, "'%s' has %s free and the bundle may need %s: name another place with -o DIR", outdir,
-			size_text(room).text, size_text(need).text);
+			size_about(room).text, size_about(need).text);
 	else if (!options->outdir && *type && fit_traces(plan, type))
 		err_set(e, "the recipe traces %s, which '%s' is on: name another place with -o DIR, or this one", type,
 			outdir);

@@ -135,10 +135,9 @@ static int compile_in_child(struct compiled *result, pcap_t *pcap, const char *f
 		;
 	if (whole)
 		return 0;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
-		return err_set(e, "filter '%s': only numeric addresses and ports", filter);
-	return err_set(e, "filter '%s' could not be compiled within %s", filter,
-		       duration_text(COMPILE_TIME).text);
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+		return err_set(e, "compiling it ended by signal %d", WTERMSIG(status));
+	return err_set(e, "could not be compiled within %s", duration_text(COMPILE_TIME).text);
 }
 
 int packetprogram_compile(struct bpf_program *ret, pcap_t *pcap, const char *filter, struct err *e)

@@ -123,7 +123,7 @@ static int save_check_room(const struct finish *f, int outdir, struct err *e)
 	if ((uint64_t)fs.f_bavail * fs.f_frsize >= need)
 		return 0;
 	err_set(e, "'%s' has %s free and the recording may take %s", f->about->outdir,
-		size_text((uint64_t)fs.f_bavail * fs.f_frsize).text, size_text(need).text);
+		size_about((uint64_t)fs.f_bavail * fs.f_frsize).text, size_about(need).text);
 	return e->code = -ENOSPC;
 }
 

@@ -130,6 +130,9 @@ struct source_ops {
 	 * live_armed, then record until live->stopping and all up to the cut is in. */
 	int (*live)(struct source *s, struct live *live, struct err *e);
 
+	/* Engine, once a second: brings s->stats up to date. NULL where `live` does it. */
+	void (*stats)(struct source *s, struct capture *c);
+
 	/* A fresh process: writes raw files below save->outdir from what is in the state directory or the kernel, and
 	 * fills the report. Opens what it needs, then enters the tightest sandbox that it can. The files need no sync:
 	 * the caller syncs all of them. */

@@ -157,7 +157,8 @@ static int state_add(struct state_entry **list, size_t *n, const struct state_pl
 
 	if (strncmp(name, place->prefix, prefix) || strlen(name) != prefix + ULID_SIZE - 1)
 		return 0;
-	snprintf(entry.path, sizeof(entry.path), "%s/%s", place->dir, name);
+	if (snprintf(entry.path, sizeof(entry.path), "%s/%s", place->dir, name) >= (int)sizeof(entry.path))
+		return 0;
 	memcpy(entry.id, name + prefix, ULID_SIZE);
 	fd = state_open_entry(entry.path);
 	if (fd < 0)

@@ -48,7 +48,7 @@ void status_page(FILE *out, const struct board *board, const struct plan *plan)
 		const struct stats *stats = &board->sources[i];
 
 		fprintf(out, "  source %s: %llu records, %s, %llu lost\n", plan->sources[i].name,
-			(unsigned long long)stats->records, size_text(stats->bytes).text,
+			(unsigned long long)stats->records, size_about(stats->bytes).text,
 			(unsigned long long)stats->lost);
 	}
 	for (size_t i = 0; i < plan->n_conditions; i++) {

@@ -131,6 +131,30 @@ struct unit_text size_text(uint64_t bytes)
 	return quantity_text(&size_quantity, bytes);
 }
 
+static struct unit_text quantity_about(const struct quantity *q, uint64_t value)
+{
+	struct unit_text ret;
+	size_t i = 0;
+
+	while (i + 1 < q->n_units && value < q->units[i].factor)
+		i++;
+	if (value % q->units[i].factor * 10 < q->units[i].factor || value / q->units[i].factor >= 100)
+		snprintf(ret.text, sizeof(ret.text), "%" PRIu64 "%s", value / q->units[i].factor, q->units[i].suffix);
+	else
+		snprintf(ret.text, sizeof(ret.text), "%.1f%s", (double)value / q->units[i].factor, q->units[i].suffix);
+	return ret;
+}
+
+struct unit_text duration_about(uint64_t ns)
+{
+	return ns ? quantity_about(&duration_quantity, ns) : duration_text(0);
+}
+
+struct unit_text size_about(uint64_t bytes)
+{
+	return bytes ? quantity_about(&size_quantity, bytes) : size_text(0);
+}
+
 #define NAME_MAX_LENGTH 128 /* longer names have no near ones */
 
 static bool letters_equal(char a, char b)

@@ -23,5 +23,9 @@ struct unit_text {
 struct unit_text duration_text(uint64_t ns);
 struct unit_text size_text(uint64_t bytes);
 
+/* Near enough for a person: "11.5M", "3.2s". */
+struct unit_text duration_about(uint64_t ns);
+struct unit_text size_about(uint64_t bytes);
+
 /* The name among the N that is nearest to WORD, for "did you mean"; NULL if none is near. */
 const char *nearest_name(const char *word, const char *const *names, size_t n);

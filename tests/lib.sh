@@ -173,7 +173,7 @@ code() { [ "$rc" = "$1" ] || { echo "exit code $rc, not $1"; return 1; }; }
 is() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 has() { grep -qE -e "$2" "$1" || { echo "no '$2' in $1:"; tail -n 15 "$1"; return 1; }; }
 hasnt() { ! grep -E -e "$2" "$1"; }
-same() { diff -u "$1" "$2" | head -n 40; cmp -s "$1" "$2"; }
+same() { diff -u "$1" "$2" >"$T/diff" || { head -n 40 "$T/diff"; return 1; }; }
 # within A B MAX: two numbers are at most so far apart.
 within() { awk -v a="$1" -v b="$2" -v m="$3" 'BEGIN { d = a - b; if (d < 0) d = -d; if (d > m) { print a, b; exit 1 } }'; }
 not() { ! "$@"; }
@@ -411,7 +411,7 @@ packets_of() {
 # contiguous COLUMN <LINES: that column counts up by one from line to line; prints its first and last.
 contiguous() {
 	awk -v c="$1" '
-	NR > 1 && $c != last + 1 { printf "after %d comes %d, in line %d\n", last, $c, NR; bad = 1; exit }
+	NR > 1 && $c != last + 1 { print "after " last " comes " $c ", in line " NR; bad = 1; exit }
 	{ if (NR == 1) first = $c; last = $c }
 	END { if (!NR) print "nothing"; if (bad || !NR) exit 1; print first, last }'
 }

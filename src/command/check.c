@@ -68,7 +68,7 @@ static void check_paths(const json_t *spec)
 static void check_source(const struct source *s)
 {
 	printf("  %-12s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name, s->ops->type, s->at,
-	       size_text(s->cost.kernel_bytes).text, size_text(s->cost.tmpfs_bytes).text);
+	       size_about(s->cost.kernel_bytes).text, size_about(s->cost.tmpfs_bytes).text);
 	if (s->ops == &ftrace_source)
 		check_events(s->data);
 	else if (s->ops == &packets_source)
@@ -108,9 +108,9 @@ static void check_changes(const struct prepared *p)
 	puts("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; nothing global\n"
 	     "What it runs: no program; its own processes, most of them as nobody");
 	printf("What it keeps in memory: %s in the kernel, %s on tmpfs (allowed: %s in all)\n",
-	       size_text(p->cost.kernel_bytes).text, size_text(p->cost.tmpfs_bytes).text, size_text(p->memory_limit).text);
+	       size_about(p->cost.kernel_bytes).text, size_about(p->cost.tmpfs_bytes).text, size_about(p->memory_limit).text);
 	printf("What it writes: nothing to a disk until it stops; then at most %s in '%s'\n",
-	       size_text(p->cost.output_bytes * 2).text, p->outdir);
+	       size_about(p->cost.output_bytes * 2).text, p->outdir);
 }
 
 static void check_page(const struct prepared *p)

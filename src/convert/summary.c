@@ -60,7 +60,7 @@ static void summary_source(FILE *out, const json_t *source, json_int_t stop)
 
 	fprintf(out, "  %-12s %-9s %lld record%s, %s; ", manifest_text(source, "name"), manifest_text(source, "outcome"),
 		(long long)manifest_int(source, "records"), summary_plural(manifest_int(source, "records")),
-		size_text(manifest_int(source, "bytes")).text);
+		size_about(manifest_int(source, "bytes")).text);
 	summary_window(out, source, stop);
 	if (manifest_int(source, "overwritten"))
 		fprintf(out, "; %lld older ones overwritten", (long long)manifest_int(source, "overwritten"));

@@ -174,6 +174,7 @@ const struct source_ops ftrace_source = {
 	.probe = ftrace_probe,
 	.arm = ftrace_arm,
 	.stop = ftrace_stop,
+	.stats = ftrace_stats,
 	.save = ftrace_save,
 	.free = ftrace_free,
 };

@@ -12,3 +12,6 @@ struct capture_name ftrace_instance(const struct state *state, const struct sour
 
 /* The save operation of the source. */
 int ftrace_save(struct source *s, struct save *save, struct err *e);
+
+/* The stats operation of the source. */
+void ftrace_stats(struct source *s, struct capture *c);

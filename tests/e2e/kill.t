@@ -26,7 +26,7 @@ packets_until() {
 	local wall boot
 
 	read -r wall boot < <(m '.clocks.anchors[-1] | "\(.wall / 1000 | floor) \(.boot / 1000 | floor)"')
-	awk -v wall="$wall" -v boot="$boot" '{ t = substr($1, 1, length($1) - 3) } END { printf "%d\n", t - wall + boot }' "$T/packets"
+	awk -v wall="$wall" -v boot="$boot" '{ t = substr($1, 1, length($1) - 3) } END { printf "%.0f\n", t - wall + boot }' "$T/packets"
 }
 
 numbers_recipe killed 'keep = "32M"'

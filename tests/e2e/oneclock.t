@@ -19,8 +19,8 @@ t "the capture ends" ended $pid 20
 t "with exit code 0" code 0
 t "the bundle unpacks" unpack clock || finish
 
-# Seconds before the stop of the N-th line of a kind: the first number with a point in the line.
-moment() { grep -E "$1" "$b/last.txt" | sed -n "$2p" | grep -oE '[-+]?[0-9]+\.[0-9]+' | head -n 1; }
+# Seconds before the stop of the N-th of the last three lines of a kind: the first number with a point in the line.
+moment() { grep -E "$1" "$b/last.txt" | tail -n 3 | sed -n "$2p" | grep -oE '[-+]?[0-9]+\.[0-9]+' | head -n 1; }
 for i in 1 2 3; do
 	event=$(moment 'getpriority' $i)
 	packet=$(moment '19777' $i)

@@ -12,10 +12,10 @@ fires() {
 	local name=$1 condition=$2
 
 	shift 2
-	capture "$name-fires" "$T/$name.lua" && provoked "$@"
+	capture "$name-$condition" "$T/$name.lua" && provoked "$@"
 	t "$name: it fires" ended $pid 20
 	t "$name: exit code 0" code 0
-	t "$name: the bundle unpacks" unpack "$name-fires" || finish
+	t "$name: the bundle unpacks" unpack "$name-$condition" || finish
 	t "$name: the condition is '$condition'" manifest .stop.condition "$condition"
 	numbers_of "$b/trace/numbers.dat" >"$T/numbers"
 }
@@ -83,9 +83,9 @@ quiet pids --stop-which 98
 
 numbers_recipe after 'keep = "1M"' "t.event { name = \"number\", $setpriority, filter = \"which == 99\" }" 'post = "50ms",'
 fires after number
-t "after: it goes on for 50 ms" within "$(awk '$3 == 100 { n = $1 } END { printf "%d", n / 1000 }' "$T/numbers")" \
+t "after: it goes on for 50 ms" within "$(awk '$3 == 100 { n = $1 } END { printf "%.0f", n / 1000 }' "$T/numbers")" \
 	$(($(m .stop.event.boot) / 1000 + 50000)) 2000
-t "after: the seam is a hole in the manifest" is "$(m '.sources[] | select(.name == "numbers") | .holes[0].what')" seam
+t "after: the seam is a hole in the manifest" has <(m '.sources[] | select(.name == "numbers") | .holes[].what') seam
 quiet after --stop-which 98
 
 # It is hit again and again while it is arming.

@@ -203,7 +203,7 @@ static void more_matches_than_there_is_room_for_are_told(void **state)
 
 	memset(name, 'm', sizeof(name));
 	for (int i = 0; i < 1200; i++) {
-		snprintf(name + 240, 10, "%04d", i);
+		snprintf(name + 240, 16, "%04d", i);
 		assert_int_equal(io_create_file(place->fd, name, "", 0, &e), 0);
 	}
 	snprintf(pattern, sizeof(pattern), "%s/m*", place->path);

@@ -162,9 +162,22 @@ static void names_at_the_length_limit_are_compared(void **state)
 	assert_ptr_equal(nearest_name(a, names, 1), b);
 }
 
+static void about_is_near_enough_for_a_person(void **state)
+{
+	(void)state;
+	assert_string_equal(size_about(0).text, "0B");
+	assert_string_equal(size_about(512).text, "512B");
+	assert_string_equal(size_about(12059188).text, "11.5M");
+	assert_string_equal(size_about(8 << 20).text, "8M");
+	assert_string_equal(size_about(524852).text, "512K");
+	assert_string_equal(duration_about(2987 * NS_PER_MS).text, "3.0s");
+	assert_string_equal(duration_about(7 * 86400 * NS_PER_S).text, "7d");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(about_is_near_enough_for_a_person),
 		cmocka_unit_test(durations_are_read_in_every_unit),
 		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(the_text_is_exact_where_a_larger_unit_would_round),
