@@ -97,6 +97,11 @@ bundle=$(cat "$scratch/bundle")
 say "the summary"
 "$tracer" show "$bundle"
 say "the last moments"
-bundle_file last.txt | tail -n 25 | cut -c1-160
+bundle_file last.txt | awk '$1 ~ /^[-+][0-9]/ && $1 > 1e-6 { if (after++ < 4) late[after] = $0; next }
+	$1 ~ /^[-+][0-9]/ { line[n++ % 16] = $0 }
+	END {
+		for (i = n > 16 ? n - 16 : 0; i < n; i++) print line[i % 16]
+		for (i = 1; i <= after && i <= 4; i++) print late[i]
+	}' | cut -c1-160
 say "the bundle"
 ls -l "$bundle"

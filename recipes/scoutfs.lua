@@ -50,8 +50,17 @@ return {
         "tcp:tcp_send_reset", -- its fields differ from kernel to kernel
       },
     },
-    -- Each message, lock and block: minutes, or seconds under load.
-    t.ftrace { name = "hot", keep = keep, "scoutfs:*" },
+    -- Every other event of the module: each message, lock and block. Minutes, or seconds under load.
+    t.ftrace {
+      name = "hot", keep = keep,
+      "scoutfs:scoutfs_net_*_message",
+      t.try {
+        "scoutfs:scoutfs_net_[dp]*_work_*", "scoutfs:scoutfs_net_send_work_*", "scoutfs:scoutfs_net_recv_work_*",
+        "scoutfs:scoutfs_server_commit_[!se]*", "scoutfs:scoutfs_server_finalize_items",
+        "scoutfs:scoutfs_comp*", "scoutfs:scoutfs_c[!o]*", "scoutfs:scoutfs_quot*",
+        "scoutfs:scoutfs_s[!e]*", "scoutfs:scoutfs_set*", "scoutfs:scoutfs_[!cnqs]*",
+      },
+    },
 
     t.packets { host = peers == "no" and ip or nil, port = port, keep = "64M" },
 

@@ -37,6 +37,7 @@ static int convert_worker(void *arg, int engine, struct err *e)
 	const struct converting *run = arg;
 
 	(void)engine;
+	worker_die_with_parent();
 	return run->converter->run(run->bundledir, run->path, e);
 }
 

@@ -7,14 +7,22 @@
 
 #include "about.h"
 #include "capture.h"
+#include "crew.h"
 #include "err.h"
 
 struct finish {
 	struct capture *capture;
+	struct crew *crew;
 	const struct about *about;
 	char name[200];	  /* of the bundle, without ".tar.zst" */
 	const char *skipped; /* why there is no conversion, NULL if there is */
 };
+
+/* All three, and then nothing is left. On failure the state directory stays for recover, and the sentence says so. */
+int finish_run(struct finish *finish, enum exit_code *exit, struct err *e);
+
+/* Closes all that is open in the kernel's rings, which cannot be removed before. */
+void finish_let_go(struct finish *finish);
 
 /* ".tar.zst" and the like, by enum compress. */
 extern const char *const bundle_suffixes[];

@@ -34,8 +34,8 @@ bool packetprogram_has_tags(int link)
 	return link == DLT_EN10MB;
 }
 
-/* What would have to be looked up cannot be: errno is then set. libpcap does not always tell: to it, "ip proto NAME" is
- * then "ip proto 0". */
+/* What would have to be looked up cannot be: errno is then set. libpcap does not always tell: to
+ * it, "ip proto NAME" is then "ip proto 0". */
 static void compile_text(pcap_t *pcap, const char *filter, struct compiled *result)
 {
 	struct bpf_program program = { 0 };

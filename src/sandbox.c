@@ -130,9 +130,13 @@ static int sandbox_read_all(struct err *e)
 
 int sandbox_enter(enum sandbox sandbox, struct err *e)
 {
+	int death = 0;
+
+	prctl(PR_GET_PDEATHSIG, &death);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, "cannot give up new privileges");
 	if (geteuid() == 0 && (sandbox == SANDBOX_READER ? sandbox_read_all(e) : sandbox_nobody(e)) < 0)
 		return e->code;
+	prctl(PR_SET_PDEATHSIG, death); /* a change of uid takes it away */
 	return sandbox_filter(sandbox, e);
 }

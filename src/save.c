@@ -31,6 +31,7 @@ static int save_source(void *arg, int engine, struct err *e)
 	struct saving *saving = arg;
 
 	(void)engine;
+	worker_die_with_parent();
 	return saving->source->ops->save(saving->source, &saving->save, e);
 }
 
@@ -117,7 +118,7 @@ static int save_check_room(const struct finish *f, int outdir, struct err *e)
 	struct statvfs fs;
 
 	for (size_t i = 0; i < f->capture->plan->n_sources; i++)
-		need += f->capture->board->sources[i].bytes;
+		need += f->capture->board->sources[i].bytes / 8 * 9;
 	if (fstatvfs(outdir, &fs) < 0)
 		return err_sys(e, "cannot look at '%s'", f->about->outdir);
 	if ((uint64_t)fs.f_bavail * fs.f_frsize >= need)

@@ -235,17 +235,28 @@ static int seal_manifest(const struct finish *f, int bundledir, struct seal *sea
 	return r;
 }
 
+/* From here on there is a bundle, whatever becomes of us: recover must not look for the raw data. */
+static int seal_remember(const struct finish *f, struct err *e)
+{
+	return io_create_file(f->capture->state->fd, "sealed", "", 0, e);
+}
+
 int seal_main(void *arg, int engine, struct err *e)
 {
-	const struct finish *f = arg;
+	struct finish *f = arg;
 	struct seal seal = { .name = f->name, .engine = engine };
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
-	autoclose int bundledir = outdir < 0 ? -1 : io_open_dir(outdir, f->name, e);
+	autoclose int bundledir = -1;
+	char dir[4096];
 
-	if (bundledir < 0)
-		return e->code;
-	if (seal_manifest(f, bundledir, &seal, e) < 0 || tree_sync(bundledir, e) < 0 ||
-	    seal_tarball(&seal, outdir, bundledir, f->about->compress, e) < 0)
+	if (outdir < 0)
+		return outdir;
+	finish_saved(f, dir, sizeof(dir));
+	if (faccessat(f->capture->state->fd, "sealed", F_OK, 0) == 0)
+		return io_remove_tree(outdir, f->name, e);
+	bundledir = io_open_dir(outdir, f->name, e);
+	if (bundledir < 0 || seal_manifest(f, bundledir, &seal, e) < 0 || tree_sync(bundledir, e) < 0 ||
+	    seal_tarball(&seal, outdir, bundledir, f->about->compress, e) < 0 || seal_remember(f, e) < 0)
 		return e->code;
 	return io_remove_tree(outdir, f->name, e);
 }

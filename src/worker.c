@@ -208,3 +208,8 @@ void worker_kill(struct worker *w)
 	if (w->fd >= 0)
 		close(take_fd(&w->fd));
 }
+
+void worker_die_with_parent(void)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}

@@ -27,6 +27,9 @@ typedef int worker_main(void *arg, int fd, struct err *e);
 int worker_start(struct worker *w, const char *name, worker_main *main, void *arg, const int *keep, size_t n_keep,
 		 struct err *e);
 
+/* In a worker that another worker has started: to end when that one does. */
+void worker_die_with_parent(void);
+
 /* Takes what it has said: returns 1 with a message, 0 if there is none. A worker that is gone is reaped and has
  * `failed` or `stopped` set. */
 int worker_receive(struct worker *w, struct message *message);

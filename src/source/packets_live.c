@@ -1,5 +1,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -87,6 +88,21 @@ static int tap_link(struct tap *tap, struct err *e)
 	return packets_names_link(tap->names, pcap_datalink(tap->pcap), e);
 }
 
+/* With Ethernet the kernel alone filters. libpcap would run the program once more, over what was in
+ * the ring when it was attached and over the first block after that, without what only the kernel
+ * knows ("inbound"). Packets from before the filter go by their stamps. */
+static int tap_attach(struct tap *tap, struct bpf_program *program, struct err *e)
+{
+	struct sock_fprog code = { program->bf_len, (struct sock_filter *)program->bf_insns };
+	int fd = pcap_fileno(tap->pcap);
+
+	if (pcap_datalink(tap->pcap) != DLT_EN10MB)
+		return pcap_setfilter(tap->pcap, program) < 0 ? tap_error(tap, e) : 0;
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &code, sizeof(code)) < 0)
+		return err_sys(e, "cannot filter packets of '%s'", tap->packets->interface);
+	return 0;
+}
+
 /* Locked afterwards: whoever takes this process over cannot listen to more than the plan says. */
 static int tap_filter(struct tap *tap, struct err *e)
 {
@@ -101,12 +117,10 @@ static int tap_filter(struct tap *tap, struct err *e)
 		return 0;
 	if (packetprogram_compile(&program, tap->pcap, filter, e) < 0)
 		return err_wrap(e, "filter '%s'", tap->packets->filter);
-	r = pcap_setfilter(tap->pcap, &program);
+	r = tap_attach(tap, &program, e);
 	packetprogram_free(&program);
-	if (r < 0)
-		return tap_error(tap, e);
 	setsockopt(pcap_fileno(tap->pcap), SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on));
-	return 0;
+	return r;
 }
 
 static int tap_open(struct tap *tap, struct err *e)

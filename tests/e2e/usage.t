@@ -23,7 +23,7 @@ t "an option without its value" refused 2 "max-time" x.lua --max-time
 t "a duration without a unit" refused 2 "5" --max-time 5 "$(lua "return { $ring }")"
 t "a recipe that is not there" refused 2 "nothere" nothere.lua
 t "an unknown recipe names the nearest" refused 2 "scoutfs" scoutsf
-t "a directory as a recipe" refused 2 "$T" "$T"
+t "a directory as a recipe" refused 2 'regular file' "$T"
 
 t "a syntax error has file and line" refused 2 'bad\.lua:2' "$(lua $'return {\n  collect = = 1\n}')"
 t "an unknown field names the nearest" refused 2 "bad\.lua:1.*'colect'.*'collect'" "$(lua 'return { colect = {} }')"
@@ -60,7 +60,7 @@ wrong() { # TEXT ARGUMENT...: the recipe's own usage
 
 	shift
 	limit=10 run "$tracer" "$@"
-	code 2 && has "$T/err" "$text" && has "$T/err" 'ip' && has "$T/err" 'port'
+	code 2 && has "$T/err" "$text" && has "$T/err" '^usage: tracer args.lua IP PORT \[limit=DURATION\]$'
 }
 t "a missing argument prints the recipe's usage" wrong 'port' args.lua 10.0.0.1
 t "so does one too many" wrong '3|too many|unexpected' args.lua 10.0.0.1 5 6
@@ -81,6 +81,7 @@ run "$tracer" -o "$T" --max-time 200ms -q -- args.lua 10.0.0.1 80
 t "-- ends the options" code 5
 t "-q says nothing but the path" is "$(cat "$T/err")" ""
 
+chmod 755 "$T"
 limit=10 run setpriv --reuid 65534 --regid 65534 --clear-groups "$tracer" "$(lua "return { $ring }")"
 t "without root" code 3
 t "that is one sentence" sentence 'root'
@@ -94,8 +95,13 @@ mount -t tmpfs -o size=64k none full
 at_exit umount "$T/full"
 t "an output directory without room" refused 3 'full|room|space' -o full "$(lua 'return { collect = { t.ftrace { keep = "8M", "syscalls:sys_enter_getuid" } } }')"
 t "an output directory that is not there" refused 2 'nodir' -o nodir "$(lua "return { $ring }")"
-mkdir -p ext4 && loop_fs traced ext4 16M
-t "an output directory on the file system that is traced" refused 2 'ext4' -o traced "$(lua 'return { collect = { t.ftrace { keep = "64K", "ext4:ext4_da_write_begin" } } }')"
+loop_fs traced ext4 512M
+lua 'return { collect = { t.ftrace { keep = "64K", "ext4:ext4_da_write_begin" } } }' >/dev/null
+cd traced
+t "the current directory on the file system that is traced" refused 3 'traced' ../bad.lua
+run "$tracer" --max-time 100ms -o . ../bad.lua
+t "unless it is named" code 5
+cd "$T"
 t "nothing to recover" refused 1 '01M7NOSUCH' recover 01M7NOSUCH
 t "nothing to stop" refused 1 '01M7NOSUCH' stop 01M7NOSUCH
 for option in --version --help; do

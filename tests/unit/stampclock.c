@@ -14,7 +14,7 @@
 /* The wall clock is WALL at BOOT, OFFSET later after it was set. */
 static struct anchor anchor_at(uint64_t boot, int64_t offset)
 {
-	return (struct anchor){ .boot = boot, .wall_ns = WALL + (boot - BOOT) + offset };
+	return (struct anchor) { .boot = boot, .wall_ns = WALL + (boot - BOOT) + offset };
 }
 
 static uint64_t wall_at(uint64_t boot, int64_t offset)
@@ -43,11 +43,13 @@ static void a_slewed_clock_is_followed(void **state)
 		struct anchor a = anchor_at(boot, i * 10000);
 
 		assert_int_equal(stampclock_set(&clock, &a), 0);
-		assert_int_equal(stampclock_boot(&clock, wall_at(boot - 5, i * 10000), boot), boot - 5);
+		assert_int_equal(stampclock_boot(&clock, wall_at(boot - 5, i * 10000), boot),
+				 boot - 5);
 	}
 }
 
-/* Packets each 100 us; the clock is set between two of them, in the middle of what comes as one batch. */
+/* Packets each 100 us; the clock is set between two of them, in the middle of what comes as one
+ * batch. */
 static void assert_in_order_over_a_step(int64_t step, uint64_t error_max)
 {
 	struct stampclock clock = { 0 };
@@ -113,8 +115,10 @@ static void a_step_is_forgotten_after_a_while(void **state)
 	stampclock_caught_up(&clock);
 	a = anchor_at(BOOT + 2 * NS_PER_S, NS_PER_S);
 	assert_int_equal(stampclock_set(&clock, &a), 0);
-	assert_int_equal(stampclock_boot(&clock, wall_at(BOOT + 100, NS_PER_S), UINT64_MAX), BOOT + 100);
-	assert_int_equal(stampclock_boot(&clock, wall_at(BOOT + 50, NS_PER_S), UINT64_MAX), BOOT + 50);
+	assert_int_equal(stampclock_boot(&clock, wall_at(BOOT + 100, NS_PER_S), UINT64_MAX),
+			 BOOT + 100);
+	assert_int_equal(stampclock_boot(&clock, wall_at(BOOT + 50, NS_PER_S), UINT64_MAX),
+			 BOOT + 50);
 }
 
 int main(void)

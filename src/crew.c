@@ -1,0 +1,280 @@
+#include "crew.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "clock.h"
+#include "io.h"
+#include "live.h"
+#include "log.h"
+#include "status.h"
+#include "units.h"
+
+#define ARM_WAIT (30 * NS_PER_S)
+#define HALT_WAIT (15 * NS_PER_S) /* for the sources to end, beyond the cut */
+
+static void crew_interrupt(struct crew *crew)
+{
+	static const char *const words[] = {
+		[END_EARLY] = "stopping early; the bundle will be complete (again: without conversion)",
+		[SKIP_CONVERSION] = "no conversion; the raw data will be sealed (again: leave everything as it is)",
+		[LEAVE_IT] = "leaving it for `tracer recover`",
+	};
+
+	if (crew->interrupts == LEAVE_IT)
+		return;
+	crew->interrupts++;
+	log_line("interrupted: %s", words[crew->interrupts]);
+	console_line(crew->console, "%s", words[crew->interrupts]);
+}
+
+/* The status, whole, where everybody sees it. */
+static void crew_print(struct crew *crew)
+{
+	autofree char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return;
+	status_page(out, crew->capture->board, crew->capture->plan);
+	fclose(out);
+	console_error(crew->console, "%s", text);
+}
+
+void crew_take_signals(struct crew *crew)
+{
+	struct signalfd_siginfo info;
+
+	while (read(crew->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM)
+			crew_interrupt(crew);
+		else if (info.ssi_signo == SIGUSR1)
+			crew_print(crew);
+	}
+}
+
+/* A worker that ended before it was told to: its source has recorded up to now, and says so. */
+static void crew_note(struct crew *crew, struct worker *w, const char *text)
+{
+	size_t index = w - crew->workers;
+	struct err ignored = ERR_INIT;
+	char name[32];
+
+	log_line("%s: %s", w->name, text);
+	if (w == &crew->watcher || index >= crew->capture->plan->n_sources)
+		return;
+	snprintf(name, sizeof(name), "note-%zu", index);
+	io_create_file(crew->capture->state->fd, name, text, strlen(text), &ignored);
+}
+
+static void crew_take_worker(struct crew *crew, struct worker *w)
+{
+	bool lived = w->fd >= 0;
+	struct message message;
+
+	while (worker_receive(w, &message) > 0)
+		if (message.type == MESSAGE_SAY)
+			log_line("%s: %s", w->name, message.text);
+	if (!lived || w->fd >= 0 || !w->failed)
+		return;
+	crew_note(crew, w, w->err.text);
+	if (crew->capture->board->stage == STAGE_WATCH)
+		console_error(crew->console, "%s: %s; the rest goes on", w->name, w->err.text);
+}
+
+void crew_wait(struct crew *crew, uint64_t until)
+{
+	size_t n = crew->capture->plan->n_sources;
+	autofree struct pollfd *fds = calloc(n + 3, sizeof(*fds));
+	uint64_t now = clock_boot();
+
+	if (!fds)
+		return;
+	fds[0] = (struct pollfd){ .fd = crew->signals, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = control_fd(crew->control), .events = POLLIN };
+	fds[2] = (struct pollfd){ .fd = crew->watcher.fd, .events = POLLIN };
+	for (size_t i = 0; i < n; i++)
+		fds[i + 3] = (struct pollfd){ .fd = crew->workers[i].fd, .events = POLLIN };
+	if (poll(fds, n + 3, until > now ? (int)((until - now) / NS_PER_MS) + 1 : 0) <= 0)
+		return;
+	if (fds[0].revents)
+		crew_take_signals(crew);
+	if (fds[1].revents && control_serve(crew->control))
+		crew_interrupt(crew);
+	crew_take_worker(crew, &crew->watcher);
+	for (size_t i = 0; i < n; i++)
+		crew_take_worker(crew, &crew->workers[i]);
+}
+
+/* What the new process of a source is given. */
+struct enlisted {
+	struct source *source;
+	const struct capture *capture;
+};
+
+static int crew_live(void *arg, int fd, struct err *e)
+{
+	const struct enlisted *enlisted = arg;
+	struct live live = { .engine = fd, .statedir = enlisted->capture->state->fd, .stop = enlisted->capture->stop };
+
+	return enlisted->source->ops->live(enlisted->source, &live, e);
+}
+
+int crew_start_worker(struct crew *crew, struct source *s, struct err *e)
+{
+	struct enlisted enlisted = { s, crew->capture };
+
+	return worker_start(&crew->workers[s->index], s->name, crew_live, &enlisted, &crew->capture->state->fd, 1, e);
+}
+
+int crew_start_watcher(struct crew *crew, struct err *e)
+{
+	autofree int *keep = NULL;
+	size_t n;
+
+	if (watch_descriptors(crew->watch, &keep, &n, e) < 0)
+		return e->code;
+	return worker_start(&crew->watcher, "watch", watch_main, crew->watch, keep, n, e);
+}
+
+/* A worker that has failed, or NULL; *waiting if one is not armed yet. */
+static struct worker *crew_unarmed(struct crew *crew, bool *waiting)
+{
+	*waiting = !crew->watcher.armed;
+	if (crew->watcher.failed || crew->watcher.fd < 0)
+		return &crew->watcher;
+	for (size_t i = 0; i < crew->capture->plan->n_sources; i++) {
+		if (!crew->capture->plan->sources[i].ops->live)
+			continue;
+		if (crew->workers[i].failed || crew->workers[i].fd < 0)
+			return &crew->workers[i];
+		*waiting |= !crew->workers[i].armed;
+	}
+	return NULL;
+}
+
+int crew_await_armed(struct crew *crew, struct err *e)
+{
+	uint64_t until = clock_boot() + ARM_WAIT;
+	struct worker *failed;
+	bool waiting;
+
+	while (!(failed = crew_unarmed(crew, &waiting)) && waiting) {
+		if (crew->interrupts)
+			return err_set(e, "interrupted before the start: nothing was recorded");
+		if (clock_boot() > until)
+			return err_set(e, "a process was not ready after %s", duration_text(ARM_WAIT).text);
+		crew_wait(crew, until);
+	}
+	if (!failed)
+		return 0;
+	*e = failed->err;
+	return err_wrap(e, "%s", failed->name);
+}
+
+static bool crew_all_stopped(const struct crew *crew)
+{
+	for (size_t i = 0; i < crew->capture->plan->n_sources; i++)
+		if (crew->workers[i].fd >= 0)
+			return false;
+	return true;
+}
+
+static void crew_say(struct crew *crew, enum message_type type)
+{
+	for (size_t i = 0; i < crew->capture->plan->n_sources; i++)
+		if (crew->workers[i].fd >= 0)
+			message_send(crew->workers[i].fd, type, "");
+	if (crew->watcher.fd >= 0)
+		message_send(crew->watcher.fd, type, "");
+}
+
+void crew_start(struct crew *crew)
+{
+	crew_say(crew, MESSAGE_START);
+}
+
+void crew_stop(struct crew *crew)
+{
+	uint64_t until = stop_cut(crew->capture->stop) + HALT_WAIT;
+
+	crew_say(crew, MESSAGE_STOP);
+	while (!crew_all_stopped(crew) && clock_boot() < until && crew->interrupts < LEAVE_IT)
+		crew_wait(crew, until);
+	for (size_t i = 0; i < crew->capture->plan->n_sources; i++) {
+		if (crew->workers[i].fd < 0)
+			continue;
+		worker_kill(&crew->workers[i]);
+		crew_note(crew, &crew->workers[i],
+			  "its process did not end in time and was killed: the last moments may be missing");
+	}
+	worker_kill(&crew->watcher);
+}
+
+void crew_kill(struct crew *crew)
+{
+	for (size_t i = 0; i < crew->capture->plan->n_sources; i++)
+		worker_kill(&crew->workers[i]);
+	worker_kill(&crew->watcher);
+}
+
+/* Without it, only the rings would stop at the event. */
+void crew_check_watcher(struct crew *crew)
+{
+	struct err e = ERR_INIT;
+
+	if (crew->watcher.fd >= 0 || stop_get(crew->capture->stop))
+		return;
+	watch_restarted(crew->watch);
+	if (crew_start_watcher(crew, &e) < 0)
+		log_line("%s", e.text);
+	else
+		message_send(crew->watcher.fd, MESSAGE_START, "");
+}
+
+static int crew_signals(struct err *e)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || (fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
+		return err_sys(e, "cannot take signals");
+	return fd;
+}
+
+int crew_open(struct crew *crew, struct capture *capture, struct console *console, struct err *e)
+{
+	size_t n = capture->plan->n_sources;
+
+	*crew = (struct crew){ .capture = capture, .console = console, .watcher = { .fd = -1 }, .signals = -1 };
+	crew->workers = calloc(n + 1, sizeof(*crew->workers));
+	if (!crew->workers)
+		return err_set(e, "no memory");
+	for (size_t i = 0; i < n; i++)
+		crew->workers[i].fd = -1;
+	crew->signals = crew_signals(e);
+	return crew->signals < 0 ? e->code : 0;
+}
+
+void crew_close(struct crew *crew)
+{
+	if (crew->workers)
+		crew_kill(crew);
+	if (crew->signals >= 0)
+		close(crew->signals);
+	control_close(crew->control);
+	watch_free(crew->watch);
+	free(crew->workers);
+}

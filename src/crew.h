@@ -1,0 +1,56 @@
+/* The crew: the processes of a capture, and the waiting on them, on signals and on other commands. */
+#pragma once
+
+#include <stdint.h>
+
+#include "capture.h"
+#include "console.h"
+#include "control.h"
+#include "err.h"
+#include "watch.h"
+#include "worker.h"
+
+/* What the user has asked for, by how often. */
+enum interrupts { GO_ON, END_EARLY, SKIP_CONVERSION, LEAVE_IT };
+
+struct crew {
+	struct capture *capture;
+	struct console *console;
+	struct control *control; /* NULL: other commands cannot reach it */
+	struct watch *watch;	 /* NULL before it is armed */
+	struct worker watcher;
+	struct worker *workers; /* one for each source */
+	int signals;
+	unsigned interrupts; /* enum interrupts */
+};
+
+/* Takes the signals over from here on. The rest is filled in by its owner. */
+int crew_open(struct crew *crew, struct capture *capture, struct console *console, struct err *e);
+
+/* Kills who is still there, closes what it holds. */
+void crew_close(struct crew *crew);
+
+/* Starts the process of one source, or the one that watches. */
+int crew_start_worker(struct crew *crew, struct source *s, struct err *e);
+int crew_start_watcher(struct crew *crew, struct err *e);
+
+/* Waits until all are armed; an error if one cannot, or if the user does not want to any more. */
+int crew_await_armed(struct crew *crew, struct err *e);
+
+/* Says "start" to all. */
+void crew_start(struct crew *crew);
+
+/* Waits until something happens, at most until UNTIL on the boot clock, and takes all of it in. */
+void crew_wait(struct crew *crew, uint64_t until);
+
+/* Takes only signals in: for who waits for something else. */
+void crew_take_signals(struct crew *crew);
+
+/* A watch process that was killed gets a successor. */
+void crew_check_watcher(struct crew *crew);
+
+/* Says "stop" to all and waits for the sources; who does not end in time is killed, and its source says so. */
+void crew_stop(struct crew *crew);
+
+/* Kills all at once. */
+void crew_kill(struct crew *crew);

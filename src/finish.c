@@ -1,0 +1,136 @@
+#include "finish.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "clock.h"
+#include "log.h"
+#include "units.h"
+
+#define SAVE_WAIT (900 * NS_PER_S) /* for the raw data to be on disk */
+#define FINISH_WAIT (3600 * NS_PER_S)
+
+/* Runs one of the stages that touch disks, as a process that we can leave behind. */
+static int finish_stage(struct finish *f, enum stage stage, worker_main *main, unsigned until_interrupts,
+			uint64_t wait, struct err *e)
+{
+	uint64_t until = clock_boot() + wait;
+	int keep[] = { f->capture->state->fd, f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
+	struct worker worker;
+	struct message message;
+
+	f->capture->board->stage = stage;
+	log_line("%s", stage_text(stage));
+	if (worker_start(&worker, stage_text(stage), main, f, keep, countof(keep), e) < 0)
+		return e->code;
+	while (worker.fd >= 0 && clock_boot() < until && f->crew->interrupts < until_interrupts) {
+		struct pollfd fds[] = { { .fd = worker.fd, .events = POLLIN }, { .fd = f->crew->signals, .events = POLLIN } };
+
+		poll(fds, 2, 1000);
+		crew_take_signals(f->crew);
+		while (worker_receive(&worker, &message) > 0)
+			if (message.type == MESSAGE_SAY)
+				console_status(f->crew->console, "%s: %s", stage_text(stage), message.text);
+	}
+	if (worker.fd < 0 && !worker.failed)
+		return 0;
+	if (worker.fd < 0) {
+		*e = worker.err;
+		return e->code;
+	}
+	worker_kill(&worker);
+	if (f->crew->interrupts >= until_interrupts)
+		err_set(e, "interrupted while it was to %s", stage_text(stage));
+	else
+		err_set(e, "could not %s within %s: does the disk hang?", stage_text(stage), duration_text(wait).text);
+	return e->code;
+}
+
+static int finish_save(struct finish *f, struct err *e)
+{
+	char dir[4096];
+
+	if (!finish_saved(f, dir, sizeof(dir)))
+		finish_name(f);
+	return finish_stage(f, STAGE_SAVE, save_main, LEAVE_IT, SAVE_WAIT, e);
+}
+
+static void finish_convert(struct finish *f)
+{
+	struct err e = ERR_INIT;
+
+	if (f->crew->interrupts >= SKIP_CONVERSION)
+		f->skipped = "by the user";
+	else if (finish_stage(f, STAGE_CONVERT, convert_main, SKIP_CONVERSION, FINISH_WAIT, &e) < 0)
+		f->skipped = f->crew->interrupts >= SKIP_CONVERSION ? "by the user" : "it did not end";
+	if (e.code)
+		log_line("conversion: %s", e.text);
+}
+
+/* After the event nothing is given up: what cannot be finished now stays for recover. */
+static int finish_leave(struct finish *f, struct err *e)
+{
+	char id[ULID_SIZE];
+
+	snprintf(id, sizeof(id), "%s", f->capture->state->id);
+	log_line("left for recover: %s", e->text);
+	state_close(f->capture->state);
+	f->capture->state = NULL;
+	return err_wrap(e, "what was recorded is kept, `tracer recover %s` (with -o for another place) finishes it", id);
+}
+
+/* Closes all that is open in the kernel's rings, which cannot be removed before. */
+void finish_let_go(struct finish *f)
+{
+	for (size_t i = 0; i < f->capture->n_switches; i++)
+		close(f->capture->switches[i].fd);
+	f->capture->n_switches = 0;
+	watch_free(take_ptr(f->crew->watch));
+}
+
+static enum exit_code finish_exit(const struct finish *f)
+{
+	if (!f->capture->board->whole)
+		return EXIT_PARTIAL;
+	return stop_get(f->capture->stop)->by == STOP_CONDITION ? EXIT_FIRED : EXIT_ENDED;
+}
+
+/* Undoes what was made on the machine, tells what became of it, and forgets the capture unless something is left. */
+static int finish_forget(struct finish *f, struct err *e)
+{
+	struct err undo = ERR_INIT;
+
+	f->capture->board->stage = STAGE_DONE;
+	console_result(f->crew->console, "%s/%s%s", f->about->outdir, f->name, bundle_suffixes[f->about->compress]);
+	if (ledger_undo(f->capture->ledger, f->capture->tracing, &undo) < 0) {
+		console_error(f->crew->console, "left behind: %s; `tracer recover %s` tries again", undo.text,
+			      f->capture->state->id);
+		return 0;
+	}
+	if (state_remove(take_ptr(f->capture->state), e) < 0)
+		return e->code;
+	console_line(f->crew->console, "the bundle is complete; nothing is left behind");
+	return 0;
+}
+
+int finish_run(struct finish *f, enum exit_code *exit, struct err *e)
+{
+	struct err undo = ERR_INIT;
+
+	if (faccessat(f->capture->state->fd, "sealed", F_OK, 0) < 0) {
+		if (finish_save(f, e) < 0)
+			return finish_leave(f, e);
+		finish_let_go(f);
+		if (ledger_undo(f->capture->ledger, f->capture->tracing, &undo) < 0)
+			log_line("%s", undo.text);
+		finish_convert(f);
+	}
+	if (finish_stage(f, STAGE_SEAL, seal_main, LEAVE_IT, FINISH_WAIT, e) < 0)
+		return finish_leave(f, e);
+	*exit = finish_exit(f);
+	return finish_forget(f, e);
+}
