@@ -233,7 +233,7 @@ static void watch_describe(const struct format *format, const void *record, size
 		return;
 	fprintf(f, "%s:%s", format->system, format->name);
 	for (size_t i = 0; i < format->n_fields; i++)
-		if (strncmp(format->fields[i].name, "common_", 7))
+		if (strncmp(format->fields[i].name, "common_", 7) && strncmp(format->fields[i].name, "__", 2))
 			watch_field(f, &format->fields[i], record, size);
 	fclose(f);
 	text[room - 1] = '\0';

@@ -17,9 +17,9 @@
 #include "tree.h"
 #include "units.h"
 
-#define LAST_EACH 500	      /* lines of each source */
+#define LAST_BEFORE 500 /* lines of each source before the stop */
+#define LAST_AFTER 100 /* and after it */
 #define LAST_LOG_BYTES (1 << 20) /* of a log's end */
-#define LAST_AFTER (10 * NS_PER_S) /* what came later than that after the stop belongs elsewhere */
 
 /* One file that is open for reading. */
 struct last_input {
@@ -39,7 +39,7 @@ struct last {
 	struct last_line *lines;
 	size_t n_lines;
 	uint64_t stop;
-	uint64_t until; /* nothing later than this */
+	size_t after; /* lines of this source that came after the stop */
 	struct anchor anchor;
 };
 
@@ -51,16 +51,16 @@ static void last_label(const char *path, char *label, size_t size)
 	snprintf(label, size, "%.*s", (int)(dot ? (size_t)(dot - name) : strlen(name)), name);
 }
 
+/* Whether there is room for one more line of that time from the same source. */
+static bool last_wants(struct last *l, uint64_t time)
+{
+	return time <= l->stop || l->after++ < LAST_AFTER;
+}
+
 /* Takes TEXT over. */
 static int last_add(struct last *l, uint64_t time, char *text)
 {
-	struct last_line *grown;
-
-	if (time > l->until) {
-		free(text);
-		return 0;
-	}
-	grown = realloc(l->lines, (l->n_lines + 1) * sizeof(*grown));
+	struct last_line *grown = realloc(l->lines, (l->n_lines + 1) * sizeof(*grown));
 	if (!text || !grown) {
 		free(text);
 		return -ENOMEM;
@@ -71,20 +71,26 @@ static int last_add(struct last *l, uint64_t time, char *text)
 	return 0;
 }
 
-static char *last_record_text(struct tracetext *text, const struct tracedat_record *record, const char *label)
+/* A record is one line, or several: what was lost before it, its stack. */
+static int last_add_record(struct last *l, struct tracetext *text, const struct tracedat_record *record,
+			   const char *label)
 {
-	char *line = NULL;
+	autofree char *lines = NULL;
 	size_t size;
-	FILE *out = open_memstream(&line, &size);
+	FILE *out = open_memstream(&lines, &size);
+	char *line, *rest, *labelled;
+	int r = 0;
 
 	if (!out)
-		return NULL;
-	fprintf(out, "%-10s ", label);
+		return -ENOMEM;
 	tracetext_line(text, record, out);
 	fclose(out);
-	while (size && line[size - 1] == '\n')
-		line[--size] = '\0';
-	return line;
+	for (line = strtok_r(lines, "\n", &rest); line && r == 0; line = strtok_r(NULL, "\n", &rest)) {
+		if (asprintf(&labelled, "%-10s %s", label, line) < 0)
+			return -ENOMEM;
+		r = last_add(l, record->time, labelled);
+	}
+	return r;
 }
 
 static int last_trace_records(struct last *l, const struct tracedat *dat, const char *label, struct err *e)
@@ -98,9 +104,9 @@ static int last_trace_records(struct last *l, const struct tracedat *dat, const 
 		return e->code;
 	r = tracedat_walk_open(&walk, dat, e);
 	if (r == 0) {
-		tracedat_walk_seek_last(walk, LAST_EACH, l->until);
-		while (r == 0 && tracedat_walk_next(walk, &record) > 0 && record.time <= l->until)
-			r = last_add(l, record.time, last_record_text(text, &record, label));
+		tracedat_walk_seek_last(walk, LAST_BEFORE, l->stop + 1);
+		while (r == 0 && tracedat_walk_next(walk, &record) > 0 && last_wants(l, record.time))
+			r = last_add_record(l, text, &record, label);
 		tracedat_walk_close(walk);
 	}
 	tracetext_close(text);
@@ -140,23 +146,60 @@ static uint64_t last_boot(const struct last *l, uint64_t wall_ns)
 	return l->anchor.boot + (wall_ns - l->anchor.wall_ns);
 }
 
-static int last_packets(struct last *l, const struct last_input *input, const char *label, struct err *e)
+static int last_add_packet(struct last *l, struct pcapng_reader *reader, const struct pcapng_packet *packet,
+			   const char *label)
 {
-	struct pcapng_reader *reader;
-	uint64_t offsets[LAST_EACH];
+	return last_add(l, last_boot(l, packet->wall_ns), last_packet_text(reader, packet, label));
+}
+
+static int last_packets_after(struct last *l, struct pcapng_reader *reader, uint64_t wall_stop, const char *label,
+			      struct err *e)
+{
 	struct pcapng_packet packet;
-	size_t n;
 	int r = 0;
 
-	if (pcapng_reader_new(&reader, input->fd, e) < 0)
-		return e->code;
-	n = pcapng_reader_last(reader, anchor_wall(&l->anchor, l->until), offsets, LAST_EACH, e);
+	while (r == 0 && pcapng_reader_next(reader, &packet, NULL, e) > 0) {
+		if (packet.wall_ns <= wall_stop)
+			continue;
+		if (!last_wants(l, last_boot(l, packet.wall_ns)))
+			break;
+		r = last_add_packet(l, reader, &packet, label);
+	}
+	return r;
+}
+
+static int last_packets_before(struct last *l, struct pcapng_reader *reader, uint64_t wall_stop, const char *label,
+			       struct err *e)
+{
+	uint64_t offsets[LAST_BEFORE];
+	size_t n = pcapng_reader_last(reader, wall_stop, offsets, LAST_BEFORE, e);
+	struct pcapng_packet packet;
+	int r = 0;
+
 	for (size_t i = 0; i < n && r == 0; i++) {
 		r = pcapng_reader_at(reader, offsets[i], &packet, e);
 		if (r == 0)
-			r = last_add(l, last_boot(l, packet.wall_ns), last_packet_text(reader, &packet, label));
+			r = last_add_packet(l, reader, &packet, label);
 	}
-	pcapng_reader_free(reader);
+	return r;
+}
+
+static int last_packets(struct last *l, const struct last_input *input, const char *label, struct err *e)
+{
+	uint64_t wall_stop = anchor_wall(&l->anchor, l->stop);
+	int (*const sides[])(struct last *, struct pcapng_reader *, uint64_t, const char *, struct err *) = {
+		last_packets_before, last_packets_after
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < countof(sides) && r == 0; i++) {
+		struct pcapng_reader *reader;
+
+		if (pcapng_reader_new(&reader, input->fd, e) < 0)
+			return e->code;
+		r = sides[i](l, reader, wall_stop, label, e);
+		pcapng_reader_free(reader);
+	}
 	return r;
 }
 
@@ -167,7 +210,7 @@ static int last_log_line(struct last *l, const char *line, const char *label)
 	char *text;
 	int at;
 
-	if (sscanf(line, "%*s %llu.%9llu %n", &seconds, &ns, &at) != 2)
+	if (sscanf(line, "%*s %llu.%9llu %n", &seconds, &ns, &at) != 2 || !last_wants(l, seconds * NS_PER_S + ns))
 		return 0;
 	if (asprintf(&text, "%-10s %s", label, line + at) < 0)
 		return -ENOMEM;
@@ -263,6 +306,7 @@ static void last_take(struct last *l)
 		struct err e = ERR_INIT;
 		char label[80], *text;
 
+		l->after = 0;
 		last_label(input->path, label, sizeof(label));
 		if (last_kind(input->path)->take(l, input, label, &e) == 0 && !e.code)
 			continue;
@@ -296,7 +340,6 @@ static int last_times(struct last *l, int bundledir, struct err *e)
 	anchor = json_array_get(anchors, json_array_size(anchors) - 1);
 	stop = json_object_get(manifest, "stop");
 	l->stop = manifest_int(json_object_get(stop, "event"), "boot");
-	l->until = manifest_int(json_object_get(stop, "cut"), "boot") + LAST_AFTER;
 	l->anchor.boot = manifest_int(anchor, "boot");
 	l->anchor.wall_ns = manifest_int(anchor, "wall");
 	return l->stop && l->anchor.boot ? 0 : err_set(e, "the manifest has no times");

@@ -52,6 +52,26 @@ static void summary_window(FILE *out, const json_t *source, json_int_t stop)
 		fputs("whole from the start", out);
 }
 
+static void summary_moment(FILE *out, json_int_t at, json_int_t stop)
+{
+	if (at == stop)
+		fputs("the stop", out);
+	else
+		fprintf(out, "%.6f s %s", (double)(at < stop ? stop - at : at - stop) / NS_PER_S,
+			at < stop ? "before" : "after");
+}
+
+static void summary_hole(FILE *out, const json_t *hole, json_int_t stop)
+{
+	fprintf(out, "               HOLE, %s: from ", manifest_text(hole, "what"));
+	summary_moment(out, manifest_int(hole, "from"), stop);
+	fputs(" to ", out);
+	summary_moment(out, manifest_int(hole, "to"), stop);
+	if (manifest_int(hole, "count"))
+		fprintf(out, ", %lld lost", (long long)manifest_int(hole, "count"));
+	fputs("; what is not seen there may have happened\n", out);
+}
+
 static void summary_source(FILE *out, const json_t *source, json_int_t stop)
 {
 	const json_t *holes = json_object_get(source, "holes");
@@ -67,14 +87,8 @@ static void summary_source(FILE *out, const json_t *source, json_int_t stop)
 	fputc('\n', out);
 	if (json_object_get(source, "note"))
 		fprintf(out, "               %s\n", manifest_text(source, "note"));
-	json_array_foreach (holes, i, hole) {
-		fprintf(out, "               HOLE, %s: from %.6f to %.6f s before the stop", manifest_text(hole, "what"),
-			(double)(stop - manifest_int(hole, "from")) / NS_PER_S,
-			(double)(stop - manifest_int(hole, "to")) / NS_PER_S);
-		if (manifest_int(hole, "count"))
-			fprintf(out, ", %lld lost", (long long)manifest_int(hole, "count"));
-		fputs(": what is not seen there may have happened\n", out);
-	}
+	json_array_foreach (holes, i, hole)
+		summary_hole(out, hole, stop);
 }
 
 static void summary_sources(FILE *out, const json_t *manifest)

@@ -197,7 +197,8 @@ static void dump_symbols(struct dump *d)
 		d->symbols = NULL;
 }
 
-static void dump_report(const struct dump *d, const struct source *s, struct report *report)
+static void dump_report(const struct dump *d, const struct source *s, const struct stop_record *stop,
+			struct report *report)
 {
 	uint64_t damaged = 0;
 
@@ -214,8 +215,12 @@ static void dump_report(const struct dump *d, const struct source *s, struct rep
 		if (found->last > report->to)
 			report->to = found->last;
 		for (size_t i = 0; i < found->n_holes; i++) {
+			/* up to the event the first of two rings was on, though it may have had nothing to record */
+			uint64_t from = found->holes[i].seam && found->holes[i].from < stop->event ? stop->event
+												   : found->holes[i].from;
+
 			snprintf(what, sizeof(what), found->holes[i].seam ? "seam on cpu %u" : "cpu %u", cpu);
-			report_hole(report, what, found->holes[i].from, found->holes[i].to, found->holes[i].count);
+			report_hole(report, what, from, found->holes[i].to, found->holes[i].count);
 		}
 	}
 	report->outcome = damaged ? OUTCOME_PARTIAL : OUTCOME_OK;
@@ -274,7 +279,7 @@ int ftrace_save(struct source *s, struct save *save, struct err *e)
 		r = sandbox_enter(SANDBOX_HELD, e);
 	if (!r)
 		r = tracedat_write(out, &d.about, d.cpus, d.n_cpus, d.symbols, e);
-	dump_report(&d, s, save->report);
+	dump_report(&d, s, save->stop, save->report);
 	if (r < 0) {
 		save->report->outcome = OUTCOME_FAILED;
 		err_wrap(e, "%s", path ? path : s->name);
