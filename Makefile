@@ -2,6 +2,7 @@
 # make check      installs what is missing, builds, runs every test; ends with "N passed, N failed"
 # make demo       a capture from arming to the bundle, on a server and a client that go wrong
 # make bench      measures, side by side with its peers
+# make lint       clang-tidy and cppcheck
 # make mutants    shows that check fails for each of tests/mutants
 # make faults     kills each process in each stage
 CC = gcc
@@ -22,7 +23,7 @@ LIBRARY = $(filter-out $(BUILD)/main.o,$(OBJECTS))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 PROVOKERS = $(patsubst tests/provoke/%.c,$(BUILD)/provoke/%,$(filter-out tests/provoke/events.c,$(wildcard tests/provoke/*.c)))
 
-.PHONY: all check deps units sanitized e2e provoke clang demo bench mutants faults install clean
+.PHONY: all check deps units sanitized e2e provoke clang demo lint bench mutants faults install clean
 
 all: tracer
 
@@ -73,6 +74,12 @@ check: deps
 	@$(MAKE) --no-print-directory -j2 CFLAGS="$(CFLAGS) -Werror" all units provoke >build.log 2>&1 || { cat build.log; exit 1; }
 	@$(MAKE) --no-print-directory -j2 sanitized clang >>build.log 2>&1 || { cat build.log; exit 1; }
 	@tests/run -v $(UNITS) $(UNITS:$(BUILD)/%=build/sanitized/%) $(wildcard tests/e2e/*.t)
+
+lint:
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 \
+		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=internalAstError \
+		--suppress=unknownMacro -D_GNU_SOURCE -Isrc -Isrc/source -j2 src
+	@ls $(SOURCES) | xargs -P2 -n8 sh -c 'clang-tidy --quiet "$$@" -- $(ALL_CFLAGS) 2>/dev/null' lint
 
 demo:
 	@sh contrib/deps.sh install build demo

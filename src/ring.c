@@ -190,11 +190,11 @@ static bool ring_slot(const struct ring *ring, uint64_t position, uint64_t head,
 	memcpy(slot, ring->data + at, SLOT_MARKER);
 	if (slot->mark == SLOT_WRAP)
 		return slot->length == size - at && slot->length <= room;
-	if (slot->mark != SLOT_RECORD || slot->length < sizeof(*slot) || slot->length > room)
+	if (slot->mark != SLOT_RECORD || room < sizeof(*slot))
 		return false;
 	memcpy(slot, ring->data + at, sizeof(*slot));
 	return slot->mark == SLOT_RECORD && slot->length <= room &&
-	       round_up(sizeof(*slot) + (uint64_t)slot->size, RING_ALIGN) == slot->length;
+	       slot->length == round_up(sizeof(*slot) + (uint64_t)slot->size, RING_ALIGN);
 }
 
 /* Gives up the oldest slot. A slot that is not well-formed takes the whole ring along: nothing can

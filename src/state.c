@@ -197,6 +197,20 @@ int state_list(struct state_entry **ret, size_t *n, struct err *e)
 	return 0;
 }
 
+void state_tell_interrupted(void)
+{
+	autofree struct state_entry *list = NULL;
+	struct err ignored = ERR_INIT;
+	size_t n;
+
+	if (state_list(&list, &n, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (!list[i].alive)
+			fprintf(stderr, "capture %s was interrupted: `tracer recover %s` saves what it has recorded and cleans up\n",
+				list[i].id, list[i].id);
+}
+
 int state_find(struct state_entry *ret, const char *id, bool alive, struct err *e)
 {
 	const char *what = alive ? "running capture" : "interrupted capture";

@@ -37,6 +37,10 @@ struct state_entry {
 /* All state directories of this host, oldest first. *ret is the caller's to free. */
 int state_list(struct state_entry **ret, size_t *n, struct err *e);
 
+/* A sentence a line to standard error for each capture that was interrupted: every command that starts something says
+ * so. */
+void state_tell_interrupted(void);
+
 /* The entry that ID (any unique prefix, NULL if there is just one) names among those that live, or that do not. */
 int state_find(struct state_entry *ret, const char *id, bool alive, struct err *e);
 

@@ -225,13 +225,17 @@ static void watch_field(FILE *f, const struct field *field, const void *record, 
 }
 
 /* "sched:sched_switch prev_comm=... prev_pid=...": the event with its own fields, in one line. */
-static void watch_describe(const struct format *format, const void *record, size_t size, char *text, size_t room)
+static void watch_describe(const struct condition *c, const void *record, size_t size, char *text, size_t room)
 {
+	const struct format *format = c->format;
 	FILE *f = fmemopen(text, room, "w");
 
 	if (!f)
 		return;
-	fprintf(f, "%s:%s", format->system, format->name);
+	if (c->probe)
+		fputs(c->probe->event, f);
+	else
+		fprintf(f, "%s:%s", format->system, format->name);
 	for (size_t i = 0; i < format->n_fields; i++)
 		if (strncmp(format->fields[i].name, "common_", 7) && strncmp(format->fields[i].name, "__", 2))
 			watch_field(f, &format->fields[i], record, size);
@@ -256,7 +260,7 @@ static void watch_fire(struct watch *w, const struct match *match)
 
 	if (!w->plan->post) /* first of all, before anything is looked up or told */
 		switches_off(w->switches, w->n_switches, &ignored);
-	watch_describe(c->format, match->data, match->size, record.text, sizeof(record.text));
+	watch_describe(c, match->data, match->size, record.text, sizeof(record.text));
 	stop_decide(w->stop, &record);
 }
 

@@ -19,10 +19,14 @@ if [ -z "${TEST_OUTER-}" ]; then
 	TEST_OUTER=$PPID exec unshare --mount --propagation private bash "$0" "$@"
 fi
 
+# One test file at a time on this machine: what one provokes, another would see. Nothing that it starts holds the lock.
+exec 9</tmp
+flock -w 150 9 || skip_all "other tests are running"
+
 T=$(mktemp -d /tmp/tracer-test.XXXXXX)
 export TEST_MARK=$T # in the environment of each process that comes from this test, even if it detaches
 tracefs=$T/tracefs
-count=0 failed=0 rc=0 ran= undo=()
+count=0 failed=0 rc=0 ran='' undo=()
 
 # Ways out.
 
@@ -201,15 +205,20 @@ foreign() {
 	echo tracer-test- # unit tests
 }
 
-# What must be as it was found, as text.
+# What must be as it was found, as text; what unit tests make meanwhile is named after them.
 machine() {
+	machine_all >"$T/machine.all"
+	grep -vE '(filter|ring|tracefs|ledger|instance|probe)-?test' "$T/machine.all"
+}
+
+machine_all() {
 	local f
 
 	echo "instances:" && ls "$tracefs/instances" | grep -vFf <(foreign)
 	for f in tracing_on current_tracer trace_clock trace_options set_event set_event_pid set_event_notrace_pid \
 		dynamic_events uprobe_events kprobe_events buffer_size_kb tracing_cpumask saved_cmdlines_size; do
 		[ -e "$tracefs/$f" ] || continue
-		echo "$f:" && cat "$tracefs/$f"
+		echo "$f:" && grep -vFf <(foreign) "$tracefs/$f"
 	done
 	sysctl kernel.core_pattern kernel.core_pipe_limit kernel.printk kernel.ftrace_enabled kernel.kptr_restrict \
 		kernel.hung_task_timeout_secs kernel.hung_task_panic kernel.sched_schedstats kernel.sysrq \
@@ -278,10 +287,8 @@ loop_fs() { # NAME TYPE SIZE
 
 thaw() { fsfreeze -u "$1" 2>/dev/null; }
 
-# The group scoutfs as user probes on scoutfsd. One test at a time has it.
+# The group scoutfs as user probes on scoutfsd.
 scoutfs_probes() {
-	exec 9<"$provoke/scoutfsd"
-	flock -w 120 9 || skip_all "another test has the scoutfs probes"
 	"$provoke/scoutfsd" probes add 2>"$T/probes.log" || skip_all "no user probes here: $(cat "$T/probes.log")"
 	at_exit "$provoke/scoutfsd" probes del
 }
@@ -317,7 +324,7 @@ capture_with() {
 	ran="$tracer $*"
 	mkdir -p "$T/$name"
 	begin "$name" $with "$tracer" -o "$T/$name" "$@"
-	await 20 armed_or_gone "$name"
+	await 40 armed_or_gone "$name"
 	armed "$name" && return
 	ended $pid 1
 	cp "$T/$name.err" "$T/err"
@@ -326,7 +333,7 @@ capture_with() {
 }
 
 # The start says that it records, and what ends it.
-armed() { grep -qE "^(.*\r)?recording " "$T/$1.err"; }
+armed() { tr '\r' '\n' <"$T/$1.err" | grep -q '^recording '; }
 armed_or_gone() { armed "$1" || gone $pid; }
 
 # id_of NAME: the ID that a capture said at its start.

@@ -11,6 +11,7 @@
 #include "console.h"
 #include "engine.h"
 #include "prepare.h"
+#include "state.h"
 
 /* The other side of --detach: the ID goes to the one who waits at FD. */
 static void capture_armed(void *arg, const char *id)
@@ -126,6 +127,7 @@ static int capture_run(const struct options *options, const char **words, int n_
 	struct prepared p;
 	int r;
 
+	state_tell_interrupted();
 	if (prepare(&p, options, words, n_words, e) < 0)
 		return e->code;
 	if (options->detach)

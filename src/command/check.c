@@ -5,6 +5,7 @@
 #include "auto.h"
 #include "command/command.h"
 #include "prepare.h"
+#include "state.h"
 #include "source/ftrace_plan.h"
 #include "units.h"
 
@@ -127,6 +128,7 @@ static int check_run(const struct options *options, const char **words, int n_wo
 {
 	struct prepared p;
 
+	state_tell_interrupted();
 	if (prepare(&p, options, words, n_words, e) < 0)
 		return e->code;
 	if (options->json)

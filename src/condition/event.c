@@ -15,6 +15,10 @@ static int event_probe(struct condition *c, struct tracing *tracing, struct err 
 		err_set(e, "'%s' is no event: it is written SYSTEM:NAME", event ? event : "");
 		return err_exit(e, EXIT_USAGE);
 	}
+	if (strpbrk(event, "*?[")) {
+		err_set(e, "'%s' names several events: a stop condition watches one", event);
+		return err_exit(e, EXIT_USAGE);
+	}
 	if (tracing_format(tracing, system, colon + 1, &c->format, e) < 0)
 		return e->code;
 	if (filter && filter_parse(&c->filter, filter, c->format, e) < 0) {

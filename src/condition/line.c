@@ -55,8 +55,11 @@ static int line_decode(struct condition *c, struct err *e)
 {
 	const char *text = json_string_value(json_object_get(c->spec, "text"));
 	const char *regex = json_string_value(json_object_get(c->spec, "regex"));
+	const char *log = json_string_value(json_object_get(c->spec, "log"));
 	struct line *line;
 
+	if (!log || strcmp(log, "kernel"))
+		return err_set(e, "cannot watch the log '%s', only 'kernel'", log ? log : "");
 	if (!text == !regex)
 		return err_set(e, "a line is found by `text` or by `regex`: give one of them");
 	if (text && !*text)

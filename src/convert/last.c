@@ -61,11 +61,12 @@ static bool last_wants(struct last *l, uint64_t time)
 static int last_add(struct last *l, uint64_t time, char *text)
 {
 	struct last_line *grown = realloc(l->lines, (l->n_lines + 1) * sizeof(*grown));
+	if (grown)
+		l->lines = grown;
 	if (!text || !grown) {
 		free(text);
 		return -ENOMEM;
 	}
-	l->lines = grown;
 	grown[l->n_lines] = (struct last_line){ .time = time, .order = l->n_lines, .text = text };
 	l->n_lines++;
 	return 0;

@@ -1,5 +1,6 @@
 /* t.ftrace: a kernel ring of its own, in overwrite mode, that the stop event turns off; with `post`, a second ring that
  * the same event turns on. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -61,22 +62,43 @@ static int ftrace_size(struct capture *c, const char *instance, uint64_t keep, s
 	return instance_write(c->tracing, instance, "buffer_size_kb", kb, e);
 }
 
-/* Once any of its tasks is traced, all that they fork is traced as well. */
+static int ftrace_pid(struct capture *c, const char *instance, const char *tid, struct err *e)
+{
+	return instance_append(c->tracing, instance, "set_event_pid", tid, e);
+}
+
+/* The kernel goes by threads: all that the process has now; what they fork from here on follows by itself. */
+static int ftrace_threads(struct capture *c, const char *instance, json_int_t pid, struct err *e)
+{
+	char path[48];
+	autoclosedir DIR *dir = NULL;
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "/proc/%lld/task", (long long)pid);
+	dir = opendir(path);
+	if (!dir) {
+		err_set(e, "there is no process %lld", (long long)pid);
+		return err_exit(e, EXIT_HOST);
+	}
+	while ((entry = readdir(dir)))
+		if (*entry->d_name != '.' && ftrace_pid(c, instance, entry->d_name, e) < 0)
+			return e->code;
+	return 0;
+}
+
+/* Forks are followed first, so that no thread slips through between the list and its use. */
 static int ftrace_pids(struct source *s, struct capture *c, const char *instance, struct err *e)
 {
 	const json_t *pids = json_object_get(s->spec, "pids");
-	char text[24];
 	size_t i;
 	json_t *pid;
 
-	json_array_foreach (pids, i, pid) {
-		snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(pid));
-		if (instance_append(c->tracing, instance, "set_event_pid", text, e) < 0)
+	if (json_array_size(pids) && instance_write(c->tracing, instance, "options/event-fork", "1", e) < 0)
+		return e->code;
+	json_array_foreach (pids, i, pid)
+		if (ftrace_threads(c, instance, json_integer_value(pid), e) < 0)
 			return e->code;
-	}
-	if (!json_array_size(pids))
-		return 0;
-	return instance_write(c->tracing, instance, "options/event-fork", "1", e);
+	return 0;
 }
 
 /* Arms "traceoff" or "traceon" on the event of each condition that the kernel can decide. */

@@ -36,22 +36,22 @@ capture disk "$T/full.lua"
 fill 2048
 ends_full "while saving"
 
-# Room for the recording, none for its text beside it.
+# Room for the recording and its text, none for the tarball beside them.
 capture disk "$T/full.lua"
-fill 22528
+fill 20900
 run "$provoke/numbers" --stop 300000 --storm 100
 cp "$T/out" "$T/said"
-t "while converting: the capture ends" ended $pid 40
-t "while converting: with a bundle that is not whole, or with none" [ $rc = 0 -o $rc = 4 -o $rc = 1 ]
+t "while sealing: the capture ends" ended $pid 40
+t "while sealing: with a bundle that is not whole, or with none" [ $rc = 4 -o $rc = 1 ]
 if [ $rc = 1 ]; then
 	run "$tracer" recover -o "$T/disk" "$(id_of disk)"
 	rm "$T/disk/ballast"
 	run "$tracer" recover -o "$T/disk" "$(id_of disk)"
 fi
-t "while converting: there is a bundle in the end" unpack disk || finish
+t "while sealing: there is a bundle in the end" unpack disk || finish
 numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' >"$T/numbers"
-t "while converting: its numbers have no gap" contiguous 4 <"$T/numbers"
-t "while converting: up to the stop" is "$(awk 'END { print $4 }' "$T/numbers")" "$(said "$T/said" stop number)"
+t "while sealing: its numbers have no gap" contiguous 4 <"$T/numbers"
+t "while sealing: up to the stop" is "$(awk 'END { print $4 }' "$T/numbers")" "$(said "$T/said" stop number)"
 
 run "$tracer" -o "$T/disk" --min-free 1G "$T/full.lua"
 t "--min-free is kept" code 3

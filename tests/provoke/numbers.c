@@ -150,16 +150,16 @@ static void options_read(struct numbers *what, char **argv)
 		const char *name;
 		uint64_t *value;
 	} options[] = {
-		{"--workers",       &what->workers     },
-		{ "--stop",         &what->stop        },
-		{ "--storm",        &what->storm       },
-		{ "--rate",         &what->rate        },
-		{ "--packet-every", &what->packet_every},
-		{ "--port",         &what->port        },
-		{ "--hits",         &what->hits        },
-		{ "--stop-which",   &what->stop_which  },
-		{ "--max-time",     &what->max_time_s  },
-		{ "--gate",         &what->gate        },
+		{ "--workers", &what->workers },
+		{ "--stop", &what->stop },
+		{ "--storm", &what->storm },
+		{ "--rate", &what->rate },
+		{ "--packet-every", &what->packet_every },
+		{ "--port", &what->port },
+		{ "--hits", &what->hits },
+		{ "--stop-which", &what->stop_which },
+		{ "--max-time", &what->max_time_s },
+		{ "--gate", &what->gate },
 	};
 	size_t i;
 

@@ -495,13 +495,10 @@ static void node_options(struct node *n, char **argv)
 		const char *name;
 		uint64_t *value;
 	} options[] = {
-		{"--die-after",    &n->die_after  },
-                { "--clean-after", &n->clean_after},
-		{ "--storm",       &n->storm      },
-                { "--every",       &n->every_ms   },
-		{ "--timeout",     &n->timeout_ms },
-                { "--max-time",    &n->max_time_s },
-		{ "--clients",     &n->clients    },
+		{ "--die-after", &n->die_after }, { "--clean-after", &n->clean_after },
+		{ "--storm", &n->storm },         { "--every", &n->every_ms },
+		{ "--timeout", &n->timeout_ms },  { "--max-time", &n->max_time_s },
+		{ "--clients", &n->clients },
 	};
 	size_t i;
 

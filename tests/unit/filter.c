@@ -60,17 +60,17 @@ struct kernel {
 };
 
 static const struct sample samples[] = {
-	{.n = 1,      .text = ""},
-	{ -1,         255,        -1, 65535, -1, UINT32_MAX, -1, UINT64_MAX, 2, "scoutfsd" },
-	{ 127,      128,              32767, 32768, INT32_MAX, 0x80000000u, INT64_MAX, 1ull << 63, 3, "sh" },
-	{ -128,         127,         -32768, 32767, INT32_MIN, 0x7fffffff, INT64_MIN, INT64_MAX, 4,
-         "kworker/0:1-events" },
-	{ 1, 1,          1, 1, 1, 1, 1, 1, 5, "a*b" },
-	{ 0x20,   0x20,0x220, 0x220, 0x10020, 0x10020, 0x100000020, 0x100000020, 6, "a]b-c" },
-	{ 10,  10, 10, 10, 10, 10, 10, 10, 7, "back\\slash" },
-	{ 8, 16,          100, 1000, 100000, 0xdeadbeef, -5, 5, 8, "123*x" },
-	{ .n = 9,          .text = "123abc"               },
-	{ .n = 10,     .text = "an 'apostrophe'" },
+	{ .n = 1, .text = "" },
+	{ -1, 255, -1, 65535, -1, UINT32_MAX, -1, UINT64_MAX, 2, "scoutfsd" },
+	{ 127, 128, 32767, 32768, INT32_MAX, 0x80000000u, INT64_MAX, 1ull << 63, 3, "sh" },
+	{ -128, 127, -32768, 32767, INT32_MIN, 0x7fffffff, INT64_MIN, INT64_MAX, 4,
+	  "kworker/0:1-events" },
+	{ 1, 1, 1, 1, 1, 1, 1, 1, 5, "a*b" },
+	{ 0x20, 0x20, 0x220, 0x220, 0x10020, 0x10020, 0x100000020, 0x100000020, 6, "a]b-c" },
+	{ 10, 10, 10, 10, 10, 10, 10, 10, 7, "back\\slash" },
+	{ 8, 16, 100, 1000, 100000, 0xdeadbeef, -5, 5, 8, "123*x" },
+	{ .n = 9, .text = "123abc" },
+	{ .n = 10, .text = "an 'apostrophe'" },
 	{ .n = 11, .text = "sh -c" },
 };
 
@@ -110,14 +110,10 @@ static void probe_add(struct kernel *k)
 		const char *name;
 		size_t at;
 	} fields[] = {
-		{"s8",   offsetof(struct sample, s8) },
-                { "u8",  offsetof(struct sample, u8) },
-		{ "s16", offsetof(struct sample, s16)},
-                { "u16", offsetof(struct sample, u16)},
-		{ "s32", offsetof(struct sample, s32)},
-                { "u32", offsetof(struct sample, u32)},
-		{ "s64", offsetof(struct sample, s64)},
-                { "u64", offsetof(struct sample, u64)},
+		{ "s8", offsetof(struct sample, s8) },   { "u8", offsetof(struct sample, u8) },
+		{ "s16", offsetof(struct sample, s16) }, { "u16", offsetof(struct sample, u16) },
+		{ "s32", offsetof(struct sample, s32) }, { "u32", offsetof(struct sample, u32) },
+		{ "s64", offsetof(struct sample, s64) }, { "u64", offsetof(struct sample, u64) },
 	};
 	uint64_t function = function_offset();
 	/* as the kernel does it: bytes from where the file's first byte would be mapped */
@@ -530,49 +526,49 @@ static void what_the_kernel_refuses_we_refuse(void **state)
 		const char *text;
 		const char *part; /* of our sentence */
 	} texts[] = {
-		{"",				  "ends where a field"             },
-		{ "   ",			      "ends where a field"             },
-		{ "s8",			       "== != <"                        },
-		{ "s8 ==",			    "ends where a number"            },
-		{ "s8 = 1",                           "at '= 1'"                       },
-		{ "s8 === 1",                         "at '= 1'"                       },
-		{ "s8 == x",                          "at 'x'"                         },
-		{ "s8 == +1",                         "at '+1'"                        },
-		{ "== 1",			     "a field is missing"             },
-		{ "s9 == 1",                          "did you mean 's8'?"             },
-		{ "common_pidd == 1",                 "did you mean 'common_pid'?"     },
-		{ "s8 == 1 s16 == 1",                 "'&&' or '||' is missing at 's16"},
-		{ "s8 == 1 & s16 == 1",               "'&&' or '||'"                   },
-		{ "s8 == 1 | s16 == 1",               "'&&' or '||'"                   },
-		{ "s8 == 1 && && s16 == 1",           "a field is missing at '&&"      },
-		{ "|| s8 == 1",                       "a field is missing"             },
-		{ "(s8 == 1",                         "')' is missing"                 },
-		{ "s8 == 1)",                         "'&&' or '||' is missing at ')'" },
-		{ "s8 == (1)",                        "at '(1)'"                       },
-		{ "s8 == 08",                         "not a value"                    },
-		{ "s8 == 0x",                         "not a value"                    },
-		{ "s8 == 1f",                         "not a value"                    },
-		{ "s8 == --1",                        "not a value"                    },
-		{ "s8 == -",                          "not a value"                    },
-		{ "u8 == -1",                         "an unsigned"                    },
-		{ "u64 == 18446744073709551616",      "not a value"                    },
-		{ "s64 == 9223372036854775808",       "a signed"                       },
-		{ "s64 == -9223372036854775809",      "a signed"                       },
-		{ "s64 == 0000000000000000000000001", "not a value"                    },
-		{ "s8 == \"1\"",                      "has no quotes"                  },
-		{ "s8 ~ 1",                           "for strings"                    },
-		{ "text == 1",                        "in quotes"                      },
-		{ "text == sh",                       "in quotes"                      },
-		{ "text < \"sh\"",                    "but not <"                      },
-		{ "text & \"sh\"",                    "but not &"                      },
-		{ "text == \"sh",                     "has no end"                     },
-		{ "text == \"sh'",                    "has no end"                     },
-		{ "text !~ \"sh\"",                   "at '!~"                         },
-		{ "CPU == \"1\"",                     "has no quotes"                  },
-		{ "CPU ~ 1",                          "for strings"                    },
-		{ "COMM == 1",                        "in quotes"                      },
-		{ "COMM > \"sh\"",                    "but not >"                      },
-		{ "s-8 == 1",                         "has no field 's'"               },
+		{ "", "ends where a field" },
+		{ "   ", "ends where a field" },
+		{ "s8", "== != <" },
+		{ "s8 ==", "ends where a number" },
+		{ "s8 = 1", "at '= 1'" },
+		{ "s8 === 1", "at '= 1'" },
+		{ "s8 == x", "at 'x'" },
+		{ "s8 == +1", "at '+1'" },
+		{ "== 1", "a field is missing" },
+		{ "s9 == 1", "did you mean 's8'?" },
+		{ "common_pidd == 1", "did you mean 'common_pid'?" },
+		{ "s8 == 1 s16 == 1", "'&&' or '||' is missing at 's16" },
+		{ "s8 == 1 & s16 == 1", "'&&' or '||'" },
+		{ "s8 == 1 | s16 == 1", "'&&' or '||'" },
+		{ "s8 == 1 && && s16 == 1", "a field is missing at '&&" },
+		{ "|| s8 == 1", "a field is missing" },
+		{ "(s8 == 1", "')' is missing" },
+		{ "s8 == 1)", "'&&' or '||' is missing at ')'" },
+		{ "s8 == (1)", "at '(1)'" },
+		{ "s8 == 08", "not a value" },
+		{ "s8 == 0x", "not a value" },
+		{ "s8 == 1f", "not a value" },
+		{ "s8 == --1", "not a value" },
+		{ "s8 == -", "not a value" },
+		{ "u8 == -1", "an unsigned" },
+		{ "u64 == 18446744073709551616", "not a value" },
+		{ "s64 == 9223372036854775808", "a signed" },
+		{ "s64 == -9223372036854775809", "a signed" },
+		{ "s64 == 0000000000000000000000001", "not a value" },
+		{ "s8 == \"1\"", "has no quotes" },
+		{ "s8 ~ 1", "for strings" },
+		{ "text == 1", "in quotes" },
+		{ "text == sh", "in quotes" },
+		{ "text < \"sh\"", "but not <" },
+		{ "text & \"sh\"", "but not &" },
+		{ "text == \"sh", "has no end" },
+		{ "text == \"sh'", "has no end" },
+		{ "text !~ \"sh\"", "at '!~" },
+		{ "CPU == \"1\"", "has no quotes" },
+		{ "CPU ~ 1", "for strings" },
+		{ "COMM == 1", "in quotes" },
+		{ "COMM > \"sh\"", "but not >" },
+		{ "s-8 == 1", "has no field 's'" },
 	};
 	struct kernel *k = *state;
 
@@ -610,6 +606,11 @@ static void text_too_long_or_too_deep_is_refused(void **state)
 	memset(text, '!', 4000);
 	assert_true(filter_parse(&filter, text, k->probe.format, &e) < 0);
 	assert_non_null(strstr(e.text, "within each other"));
+	text[0] = '\0';
+	for (int i = 0; i < 100; i++)
+		strcat(text, i ? " && (s8 == 1)" : "(s8 == 1)");
+	assert_int_equal(filter_parse(&filter, text, k->probe.format, &e), 0);
+	filter_free(take_ptr(filter));
 	snprintf(text, sizeof(text), "text == \"%0256d\"", 0);
 	assert_true(instance_set(k, k->filtered, &k->probe, "filter", text) < 0);
 	assert_true(filter_parse(&filter, text, k->probe.format, &e) < 0);
@@ -627,11 +628,11 @@ static void text_keeps_its_brackets(void **state)
 		const char *in;
 		const char *out;
 	} texts[] = {
-		{"s8==1",                   "s8 == 1"                         },
-		{ "s8 == 1||u8<2&&u16>3",   "(s8 == 1 || (u8 < 2 && u16 > 3))"},
-		{ "(s8 == 1||u8<2)&&u16>3", "((s8 == 1 || u8 < 2) && u16 > 3)"},
-		{ "!s8 == 0x1 && !(u8&2)",  "(!(s8 == 0x1) && !(u8 & 2))"     },
-		{ "text ~ '*\"x\"*'",       "text ~ '*\"x\"*'"                },
+		{ "s8==1", "s8 == 1" },
+		{ "s8 == 1||u8<2&&u16>3", "(s8 == 1 || (u8 < 2 && u16 > 3))" },
+		{ "(s8 == 1||u8<2)&&u16>3", "((s8 == 1 || u8 < 2) && u16 > 3)" },
+		{ "!s8 == 0x1 && !(u8&2)", "(!(s8 == 0x1) && !(u8 & 2))" },
+		{ "text ~ '*\"x\"*'", "text ~ '*\"x\"*'" },
 	};
 	struct kernel *k = *state;
 

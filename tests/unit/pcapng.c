@@ -48,8 +48,8 @@ static struct pcapng_packet numbered(uint32_t n, uint8_t *data)
 static void write_file(int fd, uint32_t packets)
 {
 	static const struct pcapng_interface interfaces[] = {
-		{.name = "any", .link = 276, .snaplen = 512, .filter = "(host 10.0.0.1)" },
-		{ .name = "eth0",            .link = 276,         .snaplen = 512},
+		{ .name = "any", .link = 276, .snaplen = 512, .filter = "(host 10.0.0.1)" },
+		{ .name = "eth0", .link = 276, .snaplen = 512 },
 	};
 	struct pcapng_counts counts = {
 		.from_ns = WALL, .to_ns = WALL + 5, .received = packets + 3, .dropped = 3
@@ -279,12 +279,12 @@ static void other_files_are_refused(void **state)
 		size_t size;
 		char bytes[32];
 	} contents[] = {
-		{0,   ""			    },
-		{ 1,  "x"			   },
-		{ 4,  "\n\r\r\n"                    },
-		{ 28, "\n\r\r\n\x1c"                },
-		{ 24, "\xd4\xc3\xb2\xa1\x02\0\x04"  },
-		{ 12, "\x06\0\0\0\x0c\0\0\0\x0c\0\0"},
+		{ 0, "" },
+		{ 1, "x" },
+		{ 4, "\n\r\r\n" },
+		{ 28, "\n\r\r\n\x1c" },
+		{ 24, "\xd4\xc3\xb2\xa1\x02\0\x04" },
+		{ 12, "\x06\0\0\0\x0c\0\0\0\x0c\0\0" },
 	};
 
 	(void)state;
@@ -363,6 +363,56 @@ static void a_mutated_file_stays_in_its_bounds(void **state)
 		total += walk(fd);
 	}
 	assert_true(total > 0);
+}
+
+/* Where the bytes are in what write_file has written, from FROM on. */
+static off_t place_of(int fd, const void *what, size_t size, off_t from)
+{
+	static char content[65536];
+	ssize_t n = pread(fd, content, sizeof(content), 0);
+	const char *found = memmem(content + from, n - from, what, size);
+
+	assert_non_null(found);
+	return found - content;
+}
+
+static void a_packet_longer_than_its_block_ends_the_walk(void **state)
+{
+	const uint32_t packet_block = 6, caplen = 4000;
+	struct pcapng_packet packet;
+	autoclose int fd = scratch();
+	struct err e = ERR_INIT;
+
+	(void)state;
+	write_file(fd, 3);
+	/* behind type, length, interface and stamp */
+	off_t second = place_of(fd, &packet_block, 4, place_of(fd, &packet_block, 4, 0) + 4);
+
+	assert_int_equal(pwrite(fd, &caplen, 4, second + 20), 4);
+	struct pcapng_reader *reader = reader_of(fd);
+
+	assert_int_equal(pcapng_reader_next(reader, &packet, NULL, &e), 1);
+	assert_true(pcapng_reader_next(reader, &packet, NULL, &e) < 0);
+	assert_non_null(strstr(e.text, "longer than its block"));
+	pcapng_reader_free(reader);
+}
+
+static void a_name_longer_than_its_block_is_none(void **state)
+{
+	static const uint8_t name[] = { 2, 0, 4, 0, 'e', 't', 'h', '0' };
+	const uint16_t size = 4000;
+	struct pcapng_packet packet;
+	autoclose int fd = scratch();
+	struct err e = ERR_INIT;
+
+	(void)state;
+	write_file(fd, 3);
+	assert_int_equal(pwrite(fd, &size, 2, place_of(fd, name, sizeof(name), 0) + 2), 2);
+	struct pcapng_reader *reader = reader_of(fd);
+
+	assert_int_equal(pcapng_reader_next(reader, &packet, NULL, &e), 1);
+	assert_string_equal(pcapng_reader_interface(reader, 1)->name, "?");
+	pcapng_reader_free(reader);
 }
 
 static void a_full_disk_is_an_error(void **state)
@@ -462,6 +512,8 @@ int main(void)
 		cmocka_unit_test(other_files_are_refused),
 		cmocka_unit_test(a_file_of_the_other_byte_order_is_refused),
 		cmocka_unit_test(a_mutated_file_stays_in_its_bounds),
+		cmocka_unit_test(a_packet_longer_than_its_block_ends_the_walk),
+		cmocka_unit_test(a_name_longer_than_its_block_is_none),
 		cmocka_unit_test(a_full_disk_is_an_error),
 		cmocka_unit_test(what_cannot_be_written_is_refused),
 		cmocka_unit_test(long_texts_are_cut_and_large_packets_are_whole),

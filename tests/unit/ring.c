@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -80,10 +81,7 @@ static int push_numbered(struct ring *ring, uint64_t n)
 {
 	char data[701];
 	size_t size = numbered_size(n), half = size / 3;
-	struct iovec iov[2] = {
-		{data,         half       },
-                { data + half, size - half}
-	};
+	struct iovec iov[2] = { { data, half }, { data + half, size - half } };
 	struct ring_record record = { .time = n * 10, .kind = n % 5, .aux = ~n };
 
 	memset(data, n & 0xff, sizeof(data));
@@ -205,10 +203,7 @@ static void a_record_that_can_never_fit_is_refused(void **state)
 	struct ring *ring = made(*state, PAGE);
 	static char data[2 * PAGE];
 	struct ring_record record = { .time = 10 }, back;
-	struct iovec iov[2] = {
-		{data,  PAGE - 32},
-                { data, SIZE_MAX }
-	};
+	struct iovec iov[2] = { { data, PAGE - 32 }, { data, SIZE_MAX } };
 	uint64_t cursor = 0;
 
 	push_numbered(ring, 1);
@@ -247,7 +242,7 @@ static void what_is_older_than_a_time_is_evicted(void **state)
 
 	for (uint64_t n = 1; n <= 500; n++)
 		push_numbered(ring, n);
-	ring_evict_before(ring, 4705);
+	ring_evict_before(ring, 4710);
 	assert_int_equal(ring_next(ring, &cursor, &record), 1);
 	assert_int_equal(record.time, 4710);
 	assert_int_equal(assert_contiguous(ring, &last), 30);
@@ -304,6 +299,50 @@ static void a_killed_writer_leaves_contiguous_records(void **state)
 		ring_free(reader);
 	}
 	assert_true(last > 10000);
+	ring_free(ring);
+}
+
+/* What a kill at that very instruction would leave. */
+static void assert_well_formed(struct place *place, uint64_t pushed)
+{
+	struct ring *reader = opened(place);
+	uint64_t last = 0;
+
+	assert_true(assert_contiguous(reader, &last) > 5);
+	assert_true(last == pushed || last == pushed + 1);
+	ring_free(reader);
+}
+
+static void traced_writer(struct ring *ring, uint64_t from, uint64_t to)
+{
+	ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+	raise(SIGSTOP);
+	for (uint64_t n = from; n <= to; n++)
+		push_numbered(ring, n);
+	_exit(0);
+}
+
+static void the_file_is_well_formed_after_each_instruction(void **state)
+{
+	struct ring *ring = made(*state, 2 * PAGE);
+	uint64_t before = 60, steps = 0;
+	int status;
+	pid_t pid;
+
+	for (uint64_t n = 1; n <= before; n++)
+		push_numbered(ring, n);
+	pid = fork();
+	if (pid == 0)
+		traced_writer(ring, before + 1, before + 25);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	for (; WIFSTOPPED(status); steps++) {
+		assert_well_formed(*state, ring_counters(ring)->pushed);
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+	}
+	assert_true(WIFEXITED(status));
+	assert_int_equal(ring_counters(ring)->pushed, before + 25);
+	assert_true(steps > 2000);
 	ring_free(ring);
 }
 
@@ -542,6 +581,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_cursor_survives_that_its_record_is_overwritten,
 						place_open, place_close),
 		cmocka_unit_test_setup_teardown(a_killed_writer_leaves_contiguous_records,
+						place_open, place_close),
+		cmocka_unit_test_setup_teardown(the_file_is_well_formed_after_each_instruction,
 						place_open, place_close),
 		cmocka_unit_test_setup_teardown(reading_beside_a_writer_comes_to_an_end, place_open,
 						place_close),
