@@ -50,7 +50,7 @@ fields.event = {
     doc = "Record the kernel's stack with each.", from = "the trigger stacktrace of tracefs",
   },
   {
-    "fetch", types.list(types.text), only = "collect",
+    "fetch", types.list(types.text),
     doc = "Arguments of a probe, like \"flags=%di:u32\".",
     from = "Documentation/trace/kprobetrace.rst of the kernel",
   },

@@ -136,7 +136,7 @@ types.address = {
 -- An event: SYSTEM:NAME with globs, kprobe:FUNC or uprobe:PATH:SYMBOL.
 local event_forms = {
   "^kprobe:[%w_.]+$",
-  "^uprobe:/[^:]*:[^:%s]+$",
+  "^uprobe:/.*:[^:%s]+$",
   "^[%w_*?%[%]!-]+:[%w_*?%[%]!-]+$",
 }
 

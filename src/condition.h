@@ -9,6 +9,7 @@
 #include "err.h"
 #include "filter.h"
 #include "format.h"
+#include "probe.h"
 #include "tracing.h"
 
 struct condition_ops;
@@ -22,7 +23,8 @@ struct condition {
 	uint32_t index;
 	uint64_t hits;	       /* how many it takes */
 	uint64_t within;       /* ns in which they must come, 0: ever */
-	struct format *format; /* of the kernel event that it watches, set by probe */
+	struct probe *probe;   /* that makes its event, NULL if the kernel has it; borrowed from the plan */
+	struct format *format; /* of the kernel event that it watches, set by probe; NULL until it is made */
 	struct filter *filter; /* on that event, NULL: every record */
 	void *data;	       /* made by ops->decode, freed by ops->free */
 };
@@ -33,7 +35,8 @@ struct condition_ops {
 	/* Reads the spec; no look at the host. NULL if there is nothing beyond the common fields. */
 	int (*decode)(struct condition *c, struct err *e);
 
-	/* Finds its event on this host, and makes the filter; changes nothing. */
+	/* Finds its event on this host, and makes the filter; changes nothing. Where a probe makes the event, this is
+	 * asked before, and again once it is made. */
 	int (*probe)(struct condition *c, struct tracing *tracing, struct err *e);
 
 	/* Whether a record that passed the filter counts; NULL: it does. */

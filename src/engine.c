@@ -11,12 +11,14 @@
 #include "control.h"
 #include "crew.h"
 #include "finish.h"
+#include "knob.h"
 #include "log.h"
 #include "status.h"
 #include "units.h"
 #include "watch.h"
 
 #define ANCHOR_EVERY (60 * NS_PER_S)
+#define SAVED_COMMS 4096 /* tasks whose names the kernel shall remember */
 
 struct engine {
 	const struct engine_request *rq;
@@ -26,6 +28,19 @@ struct engine {
 	uint64_t ticked; /* boot clock: last second's work */
 	uint64_t anchored;
 };
+
+/* Probes have formats from now on: what is asked of them can be read. */
+static int engine_arm_probes(struct engine *g, struct err *e)
+{
+	struct plan *plan = g->c.plan;
+
+	if (probes_make(&g->c, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		if (plan->conditions[i].probe && condition_probe(&plan->conditions[i], g->c.tracing, e) < 0)
+			return e->code;
+	return 0;
+}
 
 static int engine_arm_sources(struct engine *g, struct err *e)
 {
@@ -44,6 +59,21 @@ static int engine_arm_sources(struct engine *g, struct err *e)
 	return 0;
 }
 
+/* The kernel remembers the names of so few tasks by default that old ones would be "<...>" in the bundle. */
+static int engine_raise_comms(struct engine *g, struct err *e)
+{
+	static const char knob[] = "saved_cmdlines_size";
+	struct err refused = ERR_INIT;
+
+	if (!g->c.tracing || faccessat(tracing_fd(g->c.tracing), knob, F_OK, 0) < 0)
+		return 0;
+	if (ledger_knob(g->c.ledger, knob, g->c.state->id, e) < 0)
+		return e->code;
+	if (knob_raise(g->c.tracing, knob, SAVED_COMMS, g->c.state->id, &refused) < 0)
+		log_line("%s", refused.text); /* names are a comfort, no reason not to record */
+	return 0;
+}
+
 static int engine_arm(struct engine *g, struct err *e)
 {
 	struct state *state = g->c.state;
@@ -52,7 +82,8 @@ static int engine_arm(struct engine *g, struct err *e)
 	log_line("capture %s of plan %s", state->id, g->c.plan->sha256);
 	if (ledger_open(&g->c.ledger, state->fd, e) < 0 || stop_create(&g->c.stop, state->fd, e) < 0 ||
 	    board_create(&g->c.board, state->fd, e) < 0 || control_open(&g->crew.control, state, e) < 0 ||
-	    anchors_arm(&g->c, e) < 0 || engine_arm_sources(g, e) < 0 || watch_arm(&g->crew.watch, &g->c, e) < 0 ||
+	    engine_raise_comms(g, e) < 0 || engine_arm_probes(g, e) < 0 || anchors_arm(&g->c, e) < 0 ||
+	    engine_arm_sources(g, e) < 0 || watch_arm(&g->crew.watch, &g->c, e) < 0 ||
 	    crew_start_watcher(&g->crew, e) < 0)
 		return e->code;
 	return crew_await_armed(&g->crew, e);

@@ -137,10 +137,10 @@ struct generic_field {
 
 /* What every event can be filtered by; a field of the event's own goes first, as in the kernel. */
 static const struct generic_field generic_fields[] = {
-	{"CPU",   SUBJECT_CPU },
-	{ "cpu",  SUBJECT_CPU },
-	{ "COMM", SUBJECT_COMM},
-	{ "comm", SUBJECT_COMM},
+	{ "CPU", SUBJECT_CPU },
+	{ "cpu", SUBJECT_CPU },
+	{ "COMM", SUBJECT_COMM },
+	{ "comm", SUBJECT_COMM },
 };
 
 static int parser_generic(struct parser *p, struct filter *leaf)

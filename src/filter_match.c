@@ -233,5 +233,6 @@ bool filter_uses_comm(const struct filter *filter)
 {
 	if (!filter)
 		return false;
-	return filter->subject == SUBJECT_COMM || filter_uses_comm(filter->a) || filter_uses_comm(filter->b);
+	return filter->subject == SUBJECT_COMM || filter_uses_comm(filter->a) ||
+	       filter_uses_comm(filter->b);
 }

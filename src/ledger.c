@@ -8,9 +8,10 @@
 #include "auto.h"
 #include "instance.h"
 #include "io.h"
+#include "knob.h"
 
 struct ledger {
-	int fd; /* lines "instance NAME" and "probe GROUP NAME", oldest first */
+	int fd; /* lines "instance NAME", "probe GROUP NAME" and "knob NAME ID", oldest first */
 };
 
 int ledger_open(struct ledger **ret, int statedir, struct err *e)
@@ -57,6 +58,14 @@ int ledger_probe(struct ledger *ledger, const char *group, const char *name, str
 	return ledger_line(ledger, line, e);
 }
 
+int ledger_knob(struct ledger *ledger, const char *name, const char *id, struct err *e)
+{
+	char line[300];
+
+	snprintf(line, sizeof(line), "knob %s %s\n", name, id);
+	return ledger_line(ledger, line, e);
+}
+
 /* Appends "-:GROUP/NAME"; without O_TRUNC, which would take everybody's probes away. */
 static int ledger_remove_probe(struct tracing *tracing, const char *group, const char *name, struct err *e)
 {
@@ -69,9 +78,10 @@ static int ledger_remove_probe(struct tracing *tracing, const char *group, const
 
 		if (fd < 0)
 			continue;
-		if (write(fd, line, strlen(line)) >= 0 || errno == ENOENT)
+		if (write(fd, line, strlen(line)) >= 0)
 			return 0;
-		return err_sys(e, "cannot remove the probe '%s:%s'", group, name);
+		if (errno != ENOENT) /* older kernels: it may be in the next file */
+			return err_sys(e, "cannot remove the probe '%s:%s'", group, name);
 	}
 	return 0;
 }
@@ -84,6 +94,8 @@ static int ledger_undo_line(char *line, struct tracing *tracing, struct err *e)
 		return instance_remove(tracing, first, e);
 	if (sscanf(line, "probe %127s %127s", first, second) == 2)
 		return ledger_remove_probe(tracing, first, second, e);
+	if (sscanf(line, "knob %127s %127s", first, second) == 2)
+		return knob_release(tracing, first, second, e);
 	return err_set(e, "the ledger has a line that nobody wrote: '%s'", line);
 }
 

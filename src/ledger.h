@@ -14,6 +14,9 @@ void ledger_close(struct ledger *ledger);
 int ledger_instance(struct ledger *ledger, const char *name, struct err *e);
 int ledger_probe(struct ledger *ledger, const char *group, const char *name, struct err *e);
 
+/* Writes down that the capture ID is about to use a global knob. */
+int ledger_knob(struct ledger *ledger, const char *name, const char *id, struct err *e);
+
 /* Removes all that was written down, newest first; what is gone already is fine. Visits everything and keeps the
  * first error. */
 int ledger_undo(struct ledger *ledger, struct tracing *tracing, struct err *e);

@@ -19,12 +19,8 @@ struct flag {
 };
 
 static const struct flag tcp_flags[] = {
-	{"fin",  0x01},
-        { "syn", 0x02},
-        { "rst", 0x04},
-	{ "psh", 0x08},
-        { "ack", 0x10},
-        { "urg", 0x20},
+	{ "fin", 0x01 }, { "syn", 0x02 }, { "rst", 0x04 },
+	{ "psh", 0x08 }, { "ack", 0x10 }, { "urg", 0x20 },
 };
 
 /* An address list of the spec and the pcap word for it. */
@@ -34,9 +30,9 @@ struct direction {
 };
 
 static const struct direction directions[] = {
-	{"host", "host"    },
-	{ "src", "src host"},
-	{ "dst", "dst host"},
+	{ "host", "host" },
+	{ "src", "src host" },
+	{ "dst", "dst host" },
 };
 
 static bool list_is_empty(const json_t *spec, const char *field)

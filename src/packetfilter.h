@@ -14,7 +14,12 @@
  * parties that quote a packet from or to that host. */
 int packetfilter_text(char **ret, const json_t *spec, struct err *e);
 
-/* The same for packets with a VLAN tag as well as without. libpcap cannot compile it for the link
- * types that have no tags, among which is `any`. The caller frees it; NULL if there is no memory.
- */
+/* The same for packets with a VLAN tag as well as without. libpcap can compile it for Ethernet
+ * only; a filter that speaks of tags itself stays as it is. The caller frees it; NULL if there is
+ * no memory.
+ *
+ * Measured, IPv4 and IPv6: on an interface this takes tagged packets that come in, that a VLAN
+ * device sends (the tag lies beside the packet) and that are sent with the tag in them. `any` has
+ * the plain filter: it takes the first two, from which the kernel has taken the tag, and not the
+ * third. */
 char *packetfilter_tagged(const char *filter);

@@ -60,6 +60,17 @@ static int plan_conditions(struct plan *plan, struct err *e)
 	return 0;
 }
 
+static int plan_probes(struct plan *plan, struct err *e)
+{
+	if (probes_collect(&plan->probes, plan->json, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < plan->n_sources; i++)
+		plan->sources[i].probes = &plan->probes;
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		plan->conditions[i].probe = probes_find(&plan->probes, plan->conditions[i].spec);
+	return 0;
+}
+
 static void plan_hash(struct plan *plan)
 {
 	unsigned char hash[crypto_hash_sha256_BYTES];
@@ -85,9 +96,9 @@ static int plan_read(struct plan *plan, const char *text, struct err *e)
 	if (!plan_name_ok(plan->name) || !plan->max_time)
 		return err_set(e, "the plan has no name or no time limit");
 	plan_hash(plan);
-	if (plan_sources(plan, e) < 0)
+	if (plan_sources(plan, e) < 0 || plan_conditions(plan, e) < 0)
 		return e->code;
-	return plan_conditions(plan, e);
+	return plan_probes(plan, e);
 }
 
 int plan_parse(struct plan **ret, const char *text, struct err *e)
@@ -113,6 +124,7 @@ void plan_free(struct plan *plan)
 			plan->sources[i].ops->free(&plan->sources[i]);
 	for (size_t i = 0; i < plan->n_conditions; i++)
 		condition_free(&plan->conditions[i]);
+	probes_free(&plan->probes);
 	free(plan->sources);
 	free(plan->conditions);
 	json_decref(plan->json);

@@ -7,6 +7,7 @@
 
 #include "condition.h"
 #include "err.h"
+#include "probe.h"
 #include "source.h"
 
 struct plan {
@@ -19,6 +20,7 @@ struct plan {
 	size_t n_sources;
 	struct condition *conditions;
 	size_t n_conditions;
+	struct probes probes; /* that its events and conditions need */
 	uint64_t post;     /* ns still recorded after the event */
 	uint64_t max_time; /* ns */
 };

@@ -50,6 +50,16 @@ static void save_add_note(const struct source *s, int statedir, struct report *r
 	snprintf(report->note, sizeof(report->note), "%s", note);
 }
 
+/* A hole is no failure, but whoever relies on the source has to know. */
+static void save_judge_losses(struct report *report)
+{
+	if (report->outcome != OUTCOME_OK || !report->lost)
+		return;
+	report->outcome = OUTCOME_PARTIAL;
+	snprintf(report->note, sizeof(report->note), "%llu records were lost: the holes tell when",
+		 (unsigned long long)report->lost);
+}
+
 static void save_finish_source(struct worker *worker, const struct source *s, struct report *report)
 {
 	struct err e = ERR_INIT;
@@ -77,6 +87,7 @@ static void save_sources(struct finish *f, struct save *common, struct report *r
 	}
 	for (size_t i = 0; savings && workers && i < plan->n_sources; i++) {
 		save_finish_source(&workers[i], &plan->sources[i], &reports[i]);
+		save_judge_losses(&reports[i]);
 		save_add_note(&plan->sources[i], common->statedir, &reports[i]);
 	}
 }

@@ -81,10 +81,12 @@ struct source {
 	struct cost cost; /* what probe found */
 	void *data; /* made by ops->decode, freed by ops->free */
 	struct stats *stats;
+	const struct probes *probes; /* of the plan; borrowed */
 	struct tracing *tracing; /* borrowed; NULL if nothing in the plan needs the kernel's tracing */
 };
 
 struct tracing; /* tracing.h */
+struct probes;	/* probe.h */
 struct state;	/* state.h */
 struct capture; /* capture.h: the engine's side */
 

@@ -51,6 +51,16 @@ uint64_t state_room(void)
 	return (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
+char *state_shared_path(const char *name)
+{
+	const struct state_place *place = state_place();
+	char *path;
+
+	if (!place || asprintf(&path, "%s/%s%s", place->dir, place->prefix, name) < 0)
+		return NULL;
+	return path;
+}
+
 static int state_lock(struct state *state, int flags, struct err *e)
 {
 	state->lock = openat(state->fd, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);

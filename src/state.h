@@ -44,5 +44,9 @@ void state_tell_interrupted(void);
 /* The entry that ID (any unique prefix, NULL if there is just one) names among those that live, or that do not. */
 int state_find(struct state_entry *ret, const char *id, bool alive, struct err *e);
 
+/* The path of a file that all captures of this host share, beside their directories; NULL without a place or memory. The
+ * caller frees it. */
+char *state_shared_path(const char *name);
+
 /* Bytes that a new state directory could hold now. */
 uint64_t state_room(void);

@@ -9,13 +9,30 @@
 #include "source/ftrace_plan.h"
 #include "units.h"
 
+/* What is only known once the probe is there. */
+static const char *check_unread(const struct probe *probe, const char *filter)
+{
+	return probe && filter ? " (the kernel checks this filter when it is armed)" : "";
+}
+
+static void check_fetch(const struct probe *probe)
+{
+	size_t i;
+	json_t *argument;
+
+	json_array_foreach (probe ? probe->fetch : NULL, i, argument)
+		printf("      %s %s\n", i ? "    and" : "SENSITIVE: with", json_string_value(argument));
+}
+
 static void check_events(const struct ftrace *f)
 {
 	for (size_t i = 0; i < f->n_events; i++) {
 		const struct ftrace_event *event = &f->events[i];
 
-		printf("      %s:%s%s%s%s\n", event->system, event->name, event->filter ? " if " : "",
-		       event->filter ? event->filter : "", event->stack ? ", with kernel stack" : "");
+		printf("      %s:%s%s%s%s%s\n", event->system, event->name, event->filter ? " if " : "",
+		       event->filter ? event->filter : "", check_unread(event->probe, event->filter),
+		       event->stack ? ", with kernel stack" : "");
+		check_fetch(event->probe);
 	}
 }
 
@@ -78,12 +95,23 @@ static void check_source(const struct source *s)
 		check_paths(s->spec);
 }
 
-static void check_condition(const struct condition *c)
+static void check_condition_event(const struct condition *c)
 {
+	const char *unread = json_string_value(json_object_get(c->spec, "filter"));
 	autofree char *filter = c->filter ? filter_text(c->filter) : NULL;
 
-	printf("  '%s' (%s): %s:%s%s%s\n", c->name, c->at, c->format->system, c->format->name, filter ? " if " : "",
-	       filter ? filter : "");
+	if (c->probe)
+		printf("%s%s%s%s\n", c->probe->event, unread ? " if " : "", unread ? unread : "",
+		       check_unread(c->probe, unread));
+	else
+		printf("%s:%s%s%s\n", c->format->system, c->format->name, filter ? " if " : "", filter ? filter : "");
+	check_fetch(c->probe);
+}
+
+static void check_condition(const struct condition *c)
+{
+	printf("  '%s' (%s): ", c->name, c->at);
+	check_condition_event(c);
 	if (c->hits > 1)
 		printf("      at hit %llu%s%s\n", (unsigned long long)c->hits, c->within ? " within " : "",
 		       c->within ? duration_text(c->within).text : "");
@@ -104,10 +132,20 @@ static void check_ends(const struct prepared *p)
 		printf("  it goes on for %s after the event\n", duration_text(p->plan->post).text);
 }
 
+static void check_probe(const struct probe *probe)
+{
+	if (probe->state == PROBE_FOUND)
+		printf("      %s: a breakpoint%s\n", probe->event,
+		       strncmp(probe->event, "uprobe:", 7) ? "" : " in every process that runs it");
+}
+
 static void check_changes(const struct prepared *p)
 {
-	puts("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; nothing global\n"
-	     "What it runs: no program; its own processes, most of them as nobody");
+	printf("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; %s\n",
+	       p->plan->probes.n ? "events tracer_ID:*, which others see too, for these:" : "nothing global");
+	for (size_t i = 0; i < p->plan->probes.n; i++)
+		check_probe(&p->plan->probes.list[i]);
+	puts("What it runs: no program; its own processes, most of them as nobody");
 	printf("What it keeps in memory: %s in the kernel, %s on tmpfs (allowed: %s in all)\n",
 	       size_about(p->cost.kernel_bytes).text, size_about(p->cost.tmpfs_bytes).text, size_about(p->memory_limit).text);
 	printf("What it writes: nothing to a disk until it stops; then at most %s in '%s'\n",

@@ -54,6 +54,7 @@ static int recovery_open(struct recovery *r, const struct options *options, cons
 /* The host is asked again what its events are called; what it lacks by now costs that source alone. */
 static void recovery_probe(struct recovery *r)
 {
+	probes_adopt(&r->plan->probes, r->state->id, r->tracing);
 	for (size_t i = 0; i < r->plan->n_sources; i++) {
 		struct source *s = &r->plan->sources[i];
 		struct err ignored = ERR_INIT;

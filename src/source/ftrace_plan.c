@@ -103,15 +103,14 @@ static struct ftrace_event *ftrace_find(struct ftrace *f, const struct format *f
 	return NULL;
 }
 
-static struct ftrace_event *ftrace_append(struct ftrace *f, const struct format *format)
+static struct ftrace_event *ftrace_append(struct ftrace *f, const char *system, const char *name)
 {
 	struct ftrace_event *grown = realloc(f->events, (f->n_events + 1) * sizeof(*grown));
 
 	if (!grown)
 		return NULL;
 	f->events = grown;
-	grown[f->n_events] = (struct ftrace_event){ .system = strdup(format->system),
-						    .name = strdup(format->name) };
+	grown[f->n_events] = (struct ftrace_event){ .system = strdup(system), .name = strdup(name) };
 	return &grown[f->n_events++];
 }
 
@@ -130,7 +129,7 @@ static int ftrace_add(struct source *s, const json_t *spec, const struct format 
 	if (ftrace_parse_filter(s, format, filter, &text, e) < 0)
 		return e->code;
 	if (!event)
-		event = ftrace_append(f, format);
+		event = ftrace_append(f, format->system, format->name);
 	if (!event || !event->system || !event->name)
 		return err_set(e, "no memory");
 	free(event->filter);
@@ -152,6 +151,39 @@ static int ftrace_add_named(struct source *s, const json_t *spec, const char *na
 	if (tracing_format(s->tracing, system, colon + 1, &format, e) < 0)
 		return e->code;
 	r = ftrace_add(s, spec, format, literal, e);
+	format_free(format);
+	return r;
+}
+
+/* Its filter waits until there is a format to read it by. */
+static int ftrace_add_unmade(struct source *s, const json_t *spec, const struct probe *probe, struct err *e)
+{
+	const char *what = strchr(probe->event, ':') + 1;
+	autofree char *kind = strndup(probe->event, what - 1 - probe->event);
+	struct ftrace *f = s->data;
+	struct ftrace_event *event;
+
+	for (size_t i = 0; i < f->n_events; i++)
+		if (f->events[i].probe == probe)
+			return err_set(e, "event '%s' is named twice in ring '%s'", probe->event, s->name);
+	event = kind ? ftrace_append(f, kind, what) : NULL;
+	if (!event || !event->system || !event->name)
+		return err_set(e, "no memory");
+	event->probe = probe;
+	event->filter = ftrace_filter_text(s, json_string_value(json_object_get(spec, "filter")));
+	event->stack = f->stack || json_is_true(json_object_get(spec, "stack"));
+	return 0;
+}
+
+static int ftrace_add_probe(struct source *s, const json_t *spec, struct err *e)
+{
+	struct probe *probe = probes_find(s->probes, spec);
+	struct format *format;
+	int r;
+
+	if (probe_format(probe, s->tracing, &format, e) < 0)
+		return e->code;
+	r = format ? ftrace_add(s, spec, format, true, e) : ftrace_add_unmade(s, spec, probe, e);
 	format_free(format);
 	return r;
 }
@@ -182,7 +214,9 @@ static int ftrace_add_spec(struct source *s, const json_t *spec, struct err *e)
 
 	if (!event)
 		return err_set(e, "the plan has an event without a name");
-	if (strpbrk(event, "*?["))
+	if (probe_is(event))
+		r = ftrace_add_probe(s, spec, e);
+	else if (strpbrk(event, "*?["))
 		r = ftrace_add_glob(s, spec, event, e);
 	else
 		r = ftrace_add_named(s, spec, event, true, e);

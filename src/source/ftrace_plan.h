@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "probe.h"
 #include "source.h"
 
 /* One event to be recorded. */
@@ -15,6 +16,7 @@ struct ftrace_event {
 	char *filter; /* the kernel's text, NULL for none */
 	bool stack;   /* with the kernel stack of each record */
 	bool literal; /* named as it is, and not by a glob */
+	const struct probe *probe; /* that is still to be made: system and name are those of the recipe */
 };
 
 struct ftrace {

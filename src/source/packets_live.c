@@ -16,15 +16,18 @@
 #include "stampclock.h"
 #include "units.h"
 
-#define BLOCK_MS 20 /* the kernel hands over a block of packets when it is this old */
-#define BLOCK_DELAY                                                                               \
-	(50 * NS_PER_MS) /* after which a packet is here for certain: two ticks of that timer and \
-			    a margin */
-#define BATCH 4096       /* packets between two looks at the engine */
+#define BATCH 4096             /* packets between two looks at the engine */
 #define IDLE (200 * NS_PER_MS) /* at least so often "seen until" moves on */
 #define EVICT_SLACK NS_PER_S   /* a window of time: what a late decision may still want */
 #define KNOWN_MAX 256          /* interfaces whose names are written down */
-#define COOKED_HEAD 20 /* libpcap's head of packets from `any`, with the interface's index at 4 */
+
+/* The kernel hands over a block of packets when it is this old. A packet is here for certain after
+ * two ticks of that timer; the rest is a margin. */
+#define BLOCK_MS 20
+#define BLOCK_DELAY (50 * NS_PER_MS)
+
+/* libpcap's head of packets from `any`, with the interface's index at 4. */
+#define COOKED_HEAD 20
 
 /* The packet socket, and what is known of the packets that came. */
 struct tap {

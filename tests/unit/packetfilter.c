@@ -292,14 +292,8 @@ static void a_tcp_flag_is_seen_in_both_versions(void **state)
 	static const struct {
 		const char *name;
 		uint8_t bit;
-	} flags[] = {
-		{"fin",  1 },
-                { "syn", 2 },
-                { "rst", 4 },
-                { "psh", 8 },
-                { "ack", 16},
-                { "urg", 32}
-	};
+	} flags[] = { { "fin", 1 }, { "syn", 2 },  { "rst", 4 },
+		      { "psh", 8 }, { "ack", 16 }, { "urg", 32 } };
 
 	(void)state;
 	for (size_t i = 0; i < countof(flags); i++) {
@@ -430,25 +424,25 @@ static void what_is_not_well_formed_is_refused(void **state)
 		const char *json;
 		const char *part;
 	} specs[] = {
-		{"{\"host\":\"10.0.0.5\"}",             "not a list"             },
-		{ "{\"host\":[5]}",                     "not an IPv4 or IPv6"    },
-		{ "{\"host\":[\"example.com\"]}",       "'example.com' of 'host'"},
-		{ "{\"host\":[\"10.0.0.5 or tcp\"]}",   "not an IPv4 or IPv6"    },
-		{ "{\"host\":[\"10.0.0.0/8\"]}",        "not an IPv4 or IPv6"    },
-		{ "{\"src\":[\"fe80::1%eth0\"]}",       "of 'src'"               },
-		{ "{\"dst\":[\"\"]}",                   "of 'dst'"               },
-		{ "{\"port\":[0]}",                     "1 to 65535"             },
-		{ "{\"port\":[65536]}",                 "1 to 65535"             },
-		{ "{\"port\":[4294967297]}",            "1 to 65535"             },
-		{ "{\"port\":[\"ssh\"]}",               "1 to 65535"             },
-		{ "{\"port\":22}",                      "not a list"             },
-		{ "{\"tcp\":\"reset\"}",                "'reset' is not one of"  },
-		{ "{\"tcp\":4}",                        "is not one of"          },
-		{ "{\"filter\":5}",                     "not a text"             },
-		{ "{\"filter\":\"udp\\u0000 or tcp\"}", "not a text"             },
-		{ "{\"filter\":\"udp) or (tcp\"}",      "did not open"           },
-		{ "{\"filter\":\"(udp\"}",              "does not close"         },
-		{ "{\"filter\":\"udp)\"}",              "did not open"           },
+		{ "{\"host\":\"10.0.0.5\"}", "not a list" },
+		{ "{\"host\":[5]}", "not an IPv4 or IPv6" },
+		{ "{\"host\":[\"example.com\"]}", "'example.com' of 'host'" },
+		{ "{\"host\":[\"10.0.0.5 or tcp\"]}", "not an IPv4 or IPv6" },
+		{ "{\"host\":[\"10.0.0.0/8\"]}", "not an IPv4 or IPv6" },
+		{ "{\"src\":[\"fe80::1%eth0\"]}", "of 'src'" },
+		{ "{\"dst\":[\"\"]}", "of 'dst'" },
+		{ "{\"port\":[0]}", "1 to 65535" },
+		{ "{\"port\":[65536]}", "1 to 65535" },
+		{ "{\"port\":[4294967297]}", "1 to 65535" },
+		{ "{\"port\":[\"ssh\"]}", "1 to 65535" },
+		{ "{\"port\":22}", "not a list" },
+		{ "{\"tcp\":\"reset\"}", "'reset' is not one of" },
+		{ "{\"tcp\":4}", "is not one of" },
+		{ "{\"filter\":5}", "not a text" },
+		{ "{\"filter\":\"udp\\u0000 or tcp\"}", "not a text" },
+		{ "{\"filter\":\"udp) or (tcp\"}", "did not open" },
+		{ "{\"filter\":\"(udp\"}", "does not close" },
+		{ "{\"filter\":\"udp)\"}", "did not open" },
 	};
 
 	(void)state;
