@@ -47,7 +47,7 @@ static void crew_print(struct crew *crew)
 	console_error(crew->console, "%s", text);
 }
 
-void crew_take_signals(struct crew *crew)
+static void crew_take_signals(struct crew *crew)
 {
 	struct signalfd_siginfo info;
 
@@ -57,6 +57,13 @@ void crew_take_signals(struct crew *crew)
 		else if (info.ssi_signo == SIGUSR1)
 			crew_print(crew);
 	}
+}
+
+void crew_take_wishes(struct crew *crew)
+{
+	crew_take_signals(crew);
+	if (crew->control && control_serve(crew->control))
+		crew_interrupt(crew);
 }
 
 /* A worker that ended before it was told to: its source has recorded up to now, and says so. */
@@ -103,10 +110,7 @@ void crew_wait(struct crew *crew, uint64_t until)
 		fds[i + 3] = (struct pollfd){ .fd = crew->workers[i].fd, .events = POLLIN };
 	if (poll(fds, n + 3, until > now ? (int)((until - now) / NS_PER_MS) + 1 : 0) <= 0)
 		return;
-	if (fds[0].revents)
-		crew_take_signals(crew);
-	if (fds[1].revents && control_serve(crew->control))
-		crew_interrupt(crew);
+	crew_take_wishes(crew);
 	crew_take_worker(crew, &crew->watcher);
 	for (size_t i = 0; i < n; i++)
 		crew_take_worker(crew, &crew->workers[i]);
@@ -238,20 +242,33 @@ void crew_check_watcher(struct crew *crew)
 		message_send(crew->watcher.fd, MESSAGE_START, "");
 }
 
+static void crew_signal_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGUSR1);
+}
+
+void crew_block_signals(void)
+{
+	sigset_t set;
+
+	crew_signal_set(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+}
+
 static int crew_signals(struct err *e)
 {
 	sigset_t set;
 	int fd;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGUSR1);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || (fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
-		return err_sys(e, "cannot take signals");
-	return fd;
+	crew_block_signals();
+	crew_signal_set(&set);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return fd < 0 ? err_sys(e, "cannot take signals") : fd;
 }
 
 int crew_open(struct crew *crew, struct capture *capture, struct console *console, struct err *e)

@@ -43,8 +43,11 @@ void crew_start(struct crew *crew);
 /* Waits until something happens, at most until UNTIL on the boot clock, and takes all of it in. */
 void crew_wait(struct crew *crew, uint64_t until);
 
-/* Takes only signals in: for who waits for something else. */
-void crew_take_signals(struct crew *crew);
+/* Takes in only what the user wants, by signals or by other commands: for who waits for something else. */
+void crew_take_wishes(struct crew *crew);
+
+/* From here on the signals of a capture wait until a crew takes them. */
+void crew_block_signals(void);
 
 /* A watch process that was killed gets a successor. */
 void crew_check_watcher(struct crew *crew);

@@ -28,10 +28,14 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main, u
 	if (worker_start(&worker, stage_text(stage), main, f, keep, countof(keep), e) < 0)
 		return e->code;
 	while (worker.fd >= 0 && clock_boot() < until && f->crew->interrupts < until_interrupts) {
-		struct pollfd fds[] = { { .fd = worker.fd, .events = POLLIN }, { .fd = f->crew->signals, .events = POLLIN } };
+		struct pollfd fds[] = {
+			{ .fd = worker.fd, .events = POLLIN },
+			{ .fd = f->crew->signals, .events = POLLIN },
+			{ .fd = control_fd(f->crew->control), .events = POLLIN },
+		};
 
-		poll(fds, 2, 1000);
-		crew_take_signals(f->crew);
+		poll(fds, countof(fds), 1000);
+		crew_take_wishes(f->crew);
 		while (worker_receive(&worker, &message) > 0)
 			if (message.type == MESSAGE_SAY)
 				console_status(f->crew->console, "%s: %s", stage_text(stage), message.text);

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "command/command.h"
 #include "console.h"
+#include "crew.h"
 #include "engine.h"
 #include "prepare.h"
 #include "state.h"
@@ -71,6 +72,7 @@ static int capture_run_prepared(struct prepared *p, const struct options *option
 	struct about about;
 	int r;
 
+	crew_block_signals();
 	if (console_start(&console, options->quiet ? CONSOLE_QUIET : CONSOLE_NORMAL, e) < 0)
 		return e->code;
 	console_line(console, "plan %s", p->plan->sha256);

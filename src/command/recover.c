@@ -1,15 +1,19 @@
 /* tracer recover: finishes what was interrupted. */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "auto.h"
+#include "board.h"
 #include "command/command.h"
 #include "console.h"
+#include "crew.h"
 #include "engine.h"
 #include "io.h"
+#include "ledger.h"
 #include "plan.h"
 #include "state.h"
 
@@ -32,22 +36,61 @@ static void recovery_close(struct recovery *r)
 	free(r->outdir);
 }
 
-static int recovery_open(struct recovery *r, const struct options *options, const char *id, struct err *e)
+/* Where the bundle goes: where the user says, else where the raw data lies already, else where it was to go. */
+static int recovery_outdir(struct recovery *r, const struct options *options, struct err *e)
+{
+	struct err absent = ERR_INIT;
+	autofree char *saved = NULL;
+
+	if (!options->outdir && io_read_file(r->state->fd, "saved", 8192, &saved, NULL, &absent) < 0)
+		return 0;
+	if (saved)
+		saved[strcspn(saved, "\n")] = '\0';
+	r->outdir = realpath(saved ? saved : options->outdir, NULL);
+	if (!r->outdir)
+		return err_sys(e, "the output directory '%s'", saved ? saved : options->outdir);
+	r->about.outdir = r->outdir;
+	return 0;
+}
+
+static int recovery_open(struct recovery *r, const struct options *options, struct err *e)
 {
 	autofree char *plan = NULL;
 
-	if (state_adopt(&r->state, id, e) < 0)
-		return e->code;
 	if (io_read_file(r->state->fd, "recipe/plan.json", 16 << 20, &plan, NULL, e) < 0 ||
-	    plan_parse(&r->plan, plan, e) < 0 || about_read(&r->about, r->state->fd, e) < 0 ||
-	    tracing_open(&r->tracing, e) < 0)
+	    plan_parse(&r->plan, plan, e) < 0 || about_read(&r->about, r->state->fd, e) < 0)
 		return e->code;
-	if (options->outdir) {
-		r->outdir = realpath(options->outdir, NULL);
-		if (!r->outdir)
-			return err_sys(e, "the output directory '%s'", options->outdir);
-		r->about.outdir = r->outdir;
-	}
+	return recovery_outdir(r, options, e);
+}
+
+/* It was killed while it armed: there is nothing to save. */
+static bool recovery_is_empty(const struct recovery *r)
+{
+	struct err absent = ERR_INIT;
+	struct board *board;
+	bool empty;
+
+	if (board_open(&board, r->state->fd, &absent) < 0)
+		return true;
+	empty = !board->armed;
+	board_close(board);
+	return empty;
+}
+
+static int recovery_clean(struct recovery *r, struct err *e)
+{
+	struct ledger *ledger;
+	char id[ULID_SIZE];
+	int result;
+
+	snprintf(id, sizeof(id), "%s", r->state->id);
+	if (ledger_open(&ledger, r->state->fd, e) < 0)
+		return e->code;
+	result = ledger_undo(ledger, r->tracing, e);
+	ledger_close(ledger);
+	if (result < 0 || state_remove(take_ptr(r->state), e) < 0)
+		return e->code;
+	fprintf(stderr, "capture %s had not begun to record; what it had made is removed\n", id);
 	return 0;
 }
 
@@ -89,6 +132,19 @@ static int recovery_finish(struct recovery *r, const struct options *options, st
 	return result < 0 ? (int)e->exit : (int)exit;
 }
 
+static int recovery_run(struct recovery *r, const struct options *options, const char *id, struct err *e)
+{
+	if (state_adopt(&r->state, id, e) < 0 || tracing_open(&r->tracing, e) < 0)
+		return e->code;
+	if (recovery_is_empty(r))
+		return recovery_clean(r, e);
+	if (recovery_open(r, options, e) < 0)
+		return e->code;
+	crew_block_signals();
+	recovery_probe(r);
+	return recovery_finish(r, options, e);
+}
+
 static int recover_run(const struct options *options, const char **words, int n_words, struct err *e)
 {
 	autofree struct state_entry *list = NULL;
@@ -108,11 +164,7 @@ static int recover_run(const struct options *options, const char **words, int n_
 		fputs("there is nothing to recover\n", stderr);
 		return 0;
 	}
-	r = recovery_open(&recovery, options, n_words ? words[0] : NULL, e);
-	if (r == 0) {
-		recovery_probe(&recovery);
-		r = recovery_finish(&recovery, options, e);
-	}
+	r = recovery_run(&recovery, options, n_words ? words[0] : NULL, e);
 	recovery_close(&recovery);
 	return r;
 }

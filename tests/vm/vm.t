@@ -1,0 +1,45 @@
+#!/bin/bash
+# Debian's own kernels in virtual machines: each runs $VM_TESTS, whose TAP becomes one.
+set -u
+cd "$(dirname "$0")" || exit 1
+tests=${VM_TESTS:-vm/kernel.t e2e/probe.t}
+limit=${VM_LIMIT:-900}
+T=$(mktemp -d /tmp/tracer-vm.XXXXXX)
+trap 'rm -rf "$T"' EXIT
+trap 'exit 130' INT TERM
+
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+
+for command in qemu-system-x86_64 busybox cpio zstd; do
+	command -v $command >/dev/null || skip_all "needs $command"
+done
+kernels=$(for image in /boot/vmlinuz-*; do [ ! -d "/lib/modules/${image#*-}" ] || echo "${image#*-}"; done)
+[ -n "$kernels" ] || skip_all "needs a kernel in /boot"
+
+# With several threads its processors hang each other up when the kernel patches itself.
+boot() { # KERNEL
+	timeout "$limit" qemu-system-x86_64 -accel tcg,thread=single -smp 2 -m 1500 -display none -no-reboot \
+		-kernel "/boot/vmlinuz-$1" -initrd "$T/initramfs" -serial "file:$T/console" -serial "file:$T/tap" \
+		-append "console=ttyS0 quiet panic=-1 oops=panic $(printf ' test=%s' $tests)" </dev/null
+}
+
+# One plan for all of them; without the end of each machine there is none.
+join() {
+	tr -d '\r' | awk '
+	/^1\.\./ { next }
+	/^(not )?ok / { n++; sub(/ok [0-9]+/, "ok " n); print; next }
+	/^# the end/ { ends++; next }
+	/^#/ { print }
+	END { if (ends == '"$(echo $kernels | wc -w)"') print "1.." n }'
+}
+
+for kernel in $kernels; do
+	./initramfs "$kernel" "$T/initramfs" || exit 1
+	boot "$kernel" || echo "# qemu: exit code $?"
+	cat "$T/tap"
+	grep -q '^# the end' "$T/tap" || sed 's/^/# /' "$T/console" | tail -n 30
+	[ -z "${VM_KEEP-}" ] || cp "$T/console" "$T/tap" "$VM_KEEP"
+done | join
