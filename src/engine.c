@@ -103,7 +103,7 @@ static int engine_start_rings(struct engine *g, struct err *e)
 static int engine_start(struct engine *g, struct err *e)
 {
 	crew_start(&g->crew);
-	g->c.board->armed = clock_boot();
+	g->c.board->armed = g->ticked = clock_boot();
 	g->c.board->max_time = g->rq->max_time;
 	if (watch_start(g->crew.watch, e) < 0 || engine_start_rings(g, e) < 0)
 		return e->code;
@@ -162,6 +162,17 @@ static void engine_count(struct engine *g)
 			g->c.plan->sources[i].ops->stats(&g->c.plan->sources[i], &g->c);
 }
 
+/* How many records a second came in since the last look. */
+static void engine_rate(struct engine *g, uint64_t elapsed)
+{
+	for (size_t i = 0; i < g->c.plan->n_sources; i++) {
+		struct stats *stats = &g->c.board->sources[i];
+
+		stats->rate = (stats->records - stats->counted) * NS_PER_MS / (elapsed / 1000 + 1);
+		stats->counted = stats->records;
+	}
+}
+
 static void engine_tick(struct engine *g)
 {
 	uint64_t now = clock_boot();
@@ -169,8 +180,9 @@ static void engine_tick(struct engine *g)
 
 	if (now - g->ticked < NS_PER_S)
 		return;
-	g->ticked = now;
 	engine_count(g);
+	engine_rate(g, now - g->ticked);
+	g->ticked = now;
 	engine_show(g);
 	crew_check_watcher(&g->crew);
 	engine_check_rings(g);

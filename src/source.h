@@ -60,6 +60,8 @@ struct stats {
 	uint64_t overwritten;
 	uint64_t lost;
 	uint64_t last; /* boot clock: newest record */
+	uint64_t counted; /* the engine's: records at its last look, and how many a second came before it */
+	uint64_t rate;
 };
 
 /* What probe finds that it will need, for the plan's limits and the page of `tracer check`. */

@@ -30,7 +30,8 @@ void status_line(FILE *out, const struct board *board, const struct plan *plan)
 
 		lost += stats->lost;
 		if (stats->records)
-			fprintf(out, " | %s %llu", plan->sources[i].name, (unsigned long long)stats->records);
+			fprintf(out, " | %s %llu (%llu/s)", plan->sources[i].name, (unsigned long long)stats->records,
+				(unsigned long long)stats->rate);
 	}
 	if (lost)
 		fprintf(out, " | LOST %llu", (unsigned long long)lost);

@@ -1,4 +1,5 @@
 /* tracer check: one page for a change ticket. Nothing is started. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -108,7 +109,15 @@ static void check_condition_event(const struct condition *c)
 	check_fetch(c->probe);
 }
 
-static void check_condition(const struct condition *c)
+static bool check_follows_pids(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (json_array_size(json_object_get(plan->sources[i].spec, "pids")))
+			return true;
+	return false;
+}
+
+static void check_condition(const struct plan *plan, const struct condition *c)
 {
 	printf("  '%s' (%s): ", c->name, c->at);
 	check_condition_event(c);
@@ -116,7 +125,8 @@ static void check_condition(const struct condition *c)
 		printf("      at hit %llu%s%s\n", (unsigned long long)c->hits, c->within ? " within " : "",
 		       c->within ? duration_text(c->within).text : "");
 	if (condition_tier(c) == 1)
-		puts("      tier 1: decided in the kernel, at the event; a ring that follows only some pids ends up to 1 ms later");
+		printf("      tier 1: decided in the kernel, at the event%s\n",
+		       check_follows_pids(plan) ? "; a ring with pids ends up to 1 ms later if the task is not among them" : "");
 	else
 		printf("      tier 2: decided by tracer, up to 1 ms after the event, since %s\n", condition_why(c));
 }
@@ -127,7 +137,7 @@ static void check_ends(const struct prepared *p)
 
 	printf("\nWhat ends it: %s\n", ends ? ends : "");
 	for (size_t i = 0; i < p->plan->n_conditions; i++)
-		check_condition(&p->plan->conditions[i]);
+		check_condition(p->plan, &p->plan->conditions[i]);
 	if (p->plan->post)
 		printf("  it goes on for %s after the event\n", duration_text(p->plan->post).text);
 }

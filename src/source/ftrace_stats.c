@@ -43,5 +43,8 @@ void ftrace_stats(struct source *s, struct capture *c)
 		return;
 	for (unsigned cpu = 0; cpu < cpus; cpu++)
 		stats_add_cpu(&sum, c->tracing, instance.text, cpu);
-	*s->stats = sum;
+	s->stats->records = sum.records;
+	s->stats->bytes = sum.bytes;
+	s->stats->overwritten = sum.overwritten;
+	s->stats->lost = sum.lost;
 }

@@ -36,13 +36,12 @@ recipe all <<-LUA
 	    t.ftrace { name = "stacks", keep = "1M", stack = true, t.event { "sched:sched_switch", filter = "prev_comm == \"numbers\"" } },
 	    t.packets { "udp", port = 19777, interface = "lo", keep = "1M" },
 	    t.files { every = "100ms", "/proc/meminfo", "/proc/stat" },
-	    t.files { at = "both", "/proc/self/mounts", "/proc/{pid}/status", t.try "/proc/nothing" },
+	    t.files { at = "both", "/proc/self/mounts", t.try "/proc/nothing" },
 	    t.log { "kernel" },
 	  },
 	  stop = { t.event { name = "number", $setpriority, filter = "which == 99" } },
 	}
 LUA
-sed -i 's, "/proc/{pid}/status",,' "$T/all.lua"
 capture before "$T/all.lua"
 kill -INT $pid
 ended $pid 60
