@@ -280,7 +280,8 @@ static bool watch_tally(struct watch *w, const struct match *match)
 	*slot = match->time;
 	if (tally->count < c->hits)
 		return false;
-	return match->time - tally->times[(tally->count + 1) % c->hits] <= c->within;
+	/* signed: what came on another CPU may be a little older than what was read before it */
+	return (int64_t)(match->time - tally->times[(tally->count + 1) % c->hits]) <= (int64_t)c->within;
 }
 
 static void watch_keep(struct round *round, const struct condition *c, uint32_t cpu,
