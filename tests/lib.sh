@@ -215,8 +215,10 @@ machine_all() {
 	local f
 
 	echo "instances:" && ls "$tracefs/instances" | grep -vFf <(foreign)
+	# a top ring that was never used grows at the first use of any ring, to about the size that it announces
+	echo "top ring:" && awk '{ sub(/.*expanded: /, ""); print int($0 / 16) * 16 }' "$tracefs/buffer_size_kb"
 	for f in tracing_on current_tracer trace_clock trace_options set_event set_event_pid set_event_notrace_pid \
-		dynamic_events uprobe_events kprobe_events buffer_size_kb tracing_cpumask saved_cmdlines_size; do
+		dynamic_events uprobe_events kprobe_events tracing_cpumask saved_cmdlines_size; do
 		[ -e "$tracefs/$f" ] || continue
 		echo "$f:" && grep -vFf <(foreign) "$tracefs/$f"
 	done

@@ -78,8 +78,8 @@ t "pids: exit code 0" code 0
 t "pids: the bundle unpacks" unpack pids-fires || finish
 numbers_of "$b/trace/numbers.dat" >"$T/numbers"
 t "pids: the ring ends soon after the event" awk -v e="$(m .stop.event.boot)" '{ l = $1 } END { print e, l; exit !(l > e - 5e6 && l < e + 5e6) }' "$T/numbers"
-kill $gated
 quiet pids --stop-which 98
+kill $gated
 
 numbers_recipe after 'keep = "1M"' "t.event { name = \"number\", $setpriority, filter = \"which == 99\" }" 'post = "50ms",'
 fires after number

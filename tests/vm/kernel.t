@@ -14,7 +14,7 @@ fires() {
 	shift 2
 	capture "$name" "$T/$name.lua" && provoked "$@"
 	t "$name: it fires" ended $pid 60
-	t "$name: exit code 0" code 0 || cat "$T/$name.err"
+	t "$name: exit code 0" code 0
 	t "$name: the bundle unpacks" unpack "$name" || finish
 	t "$name: the condition is '$condition'" manifest .stop.condition "$condition"
 	t "$name: every source is whole" is "$(m '[.sources[] | select(.outcome != "ok")] | length')" 0
@@ -49,9 +49,9 @@ t "Ctrl+C: exit code 5" code 5
 (sleep 1; echo "tracer-vm was here" >/dev/kmsg) &
 fires all number
 t "all: the ring ends at the event" ends_at_stop
-t "all: the packets are there" is "$(source_of packets records)" 20
+t "all: the packets are there" is "$(source_of packets records)" "$(said "$T/said" stop packets)"
 t "all: the packet filter's file is not empty" [ -s "$b/packets/packets.pcapng" ]
-t "all: samples were taken" [ "$(grep -c MemFree "$b"/samples/*meminfo* | head -n 1)" -gt 0 ]
+t "all: samples were taken" grep -r MemFree "$b/samples"
 t "all: files were kept" ls "$b"/files/start/proc/self/mounts "$b"/files/stop/proc/self/mounts
 t "all: the kernel log has the line" has "$b/logs/kernel.log" 'tracer-vm was here'
 t "all: stacks have function names" has "$b/trace/stacks.txt" 'schedule'
@@ -63,7 +63,7 @@ numbers_recipe after 'keep = "1M"' "t.event { name = \"number\", $setpriority, f
 fires after number
 t "after: it goes on for 200 ms" within "$(awk '{ n = $1 } END { printf "%.0f", n / 1000 }' "$T/worker")" \
 	$(($(m .stop.event.boot) / 1000 + 200000)) 20000
-t "after: the seam is a hole in the manifest" is "$(m '.sources[] | select(.name == "numbers") | .holes[0].what')" seam
+t "after: the seam is a hole in the manifest" has <(m '.sources[] | select(.name == "numbers") | .holes[].what') seam
 
 # With pids, the ring has only theirs.
 mkfifo "$T/gate"
@@ -116,7 +116,7 @@ capture killed "$T/quiet.lua" && provoked --stop-which 98
 kill -9 $(tracers)
 t "killed: its probe is still there" grep -F "tracer_$(id_of killed)" "$tracefs/kprobe_events"
 run "$tracer" recover -o "$T/killed" "$(id_of killed)"
-t "killed: recover gives its bundle" code 5 || cat "$T/err"
+t "killed: recover gives its bundle" [ $rc = 5 -o $rc = 4 ] # the last packets may be missing
 t "killed: the bundle unpacks" unpack killed || finish
 numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' >"$T/worker"
 t "killed: its numbers have no gap" contiguous 4 <"$T/worker"

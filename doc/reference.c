@@ -1,0 +1,17 @@
+/* Prints the constructors of recipes with their fields: the part of tracer-recipe(5) that comes from the program. */
+#include <stdio.h>
+
+#include "auto.h"
+#include "script.h"
+
+int main(void)
+{
+	autofree char *text = NULL;
+	struct err e = ERR_INIT;
+
+	if (script_reference(&text, &e) < 0) {
+		fprintf(stderr, "reference: %s\n", e.text);
+		return 1;
+	}
+	return fputs(text, stdout) < 0 || fflush(stdout) ? 1 : 0;
+}

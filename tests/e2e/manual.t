@@ -1,0 +1,108 @@
+# The manual and the README name what the program has, and nothing else; what they show can be run.
+. "$(dirname "$0")/../lib.sh"
+
+manual=${MANUAL:-$top/build/doc}
+[ -x "$manual/reference" ] || skip_all "no $manual: run make first"
+
+# plain PAGE: its text, without fonts and without the breaks of lines.
+plain() { groff -man -Tascii -P-c -rLL=500n -rHY=0 "$manual/$1" 2>/dev/null | sed -e 's/.\x08//g' -e 's/  */ /g'; }
+options() { "$tracer" --help | grep -oE -- '--[a-z][a-z-]*' | sort -u; }
+commands() { "$tracer" --help | sed -nE 's/^  tracer ([a-z]+).*/\1/p'; }
+
+# names FILE WORD...: each of them stands in the file as a word.
+names() {
+	local file=$1 word bad=0
+
+	shift
+	[ $# -gt 0 ] || { echo "no words to look for"; return 1; }
+	for word; do
+		grep -qE -- "(^|[^A-Za-z0-9_-])$word([^A-Za-z0-9_-]|\$)" "$file" || { echo "$word is not in $file"; bad=1; }
+	done
+	return $bad
+}
+
+# only FILE: it has no option that the program does not have.
+only() { same "$(grep -oE -- '(^|[^-A-Za-z])--[a-z][a-z-]*' "$1" | grep -oE -- '--[a-z].*' | sort -u | comm -23 - "$T/options")" ""; }
+same() { [ "$1" = "$2" ] || { echo "$1"; return 1; }; }
+renders() {
+	run groff -man -ww -Tutf8 "$manual/$1"
+	code 0 && same "$(cat "$T/err")" ""
+}
+
+options >"$T/options"
+t "--help has options" test -s "$T/options"
+
+pages="tracer.1 tracer-recipe.5 tracer-bundle.5"
+if command -v groff >/dev/null; then
+	for page in $pages; do
+		t "$page renders without a warning" renders $page
+		plain $page >"$T/$page"
+	done
+	t "tracer.1 names each option" names "$T/tracer.1" $(options)
+	t "and each command" names "$T/tracer.1" $(commands | sed 's/^/tracer /;s/ /[ ]/')
+	t "and each exit code" grep -qzE 'EXIT STATUS.* 0 .* 5 .* 4 .* 1 .* 2 .* 3 ' "$T/tracer.1"
+	for page in $pages; do
+		[ $page = tracer-bundle.5 ] || t "$page has no other option" only "$T/$page"
+	done
+else
+	skip "the pages render" "no groff"
+fi
+
+t "the README names each option" names "$top/README.md" $(options)
+t "and each command" names "$top/README.md" $(commands | sed 's/^/tracer[ ]/')
+
+# The constructors, from the program, are in the page as they are now.
+run "$manual/reference"
+t "the program tells its constructors" has "$T/out" '^\.SS t\.ftrace'
+cp "$T/out" "$T/reference"
+constructors() { sed -nE 's/^\.SS (t\..*)/\1/p' "$T/reference"; }
+fields() { sed -nE 's/^\.B ([a-z_]+)$/\1/p' "$T/reference" | sort -u; }
+contained() { awk 'NR == FNR { have[$0]; next } !($0 in have) { print "missing: " $0; bad = 1 } END { exit bad }' "$manual/tracer-recipe.5" "$T/reference"; }
+t "tracer-recipe.5 has all of it" contained
+t "and says more of each constructor" names "$top/doc/tracer-recipe.5.in" $(constructors | sed 's/\./[.]/')
+t "the README has each constructor" names "$top/README.md" $(constructors | sed 's/\./[.]/')
+[ ! -s "$T/tracer-recipe.5" ] || t "and the page each field" names "$T/tracer-recipe.5" $(fields)
+
+# What it shows can be run.
+shown() { ! command -v groff >/dev/null || grep -qF "$(sed -n 1p "$1")" "$T/tracer-recipe.5"; }
+for recipe in "$top"/doc/examples/*.lua; do
+	name=$(basename "$recipe")
+	args=$(sed -nE "s/^--   tracer $name *//p" "$recipe" | sed -e 's/ *\[.*//' -e 's/PID/1/' -e 's/HOST/10.0.0.5/' -e 's/PORT/443/')
+	t "example $name is in the page" shown "$recipe"
+	run "$tracer" check "$recipe" $args
+	t "and passes check" code 0
+done
+t "each example of the page is a file here" same "$(sed -nE 's/^@example //p' "$top/doc/tracer-recipe.5.in" | sort)" \
+	"$(cd "$top/doc" && find examples -name '*.lua' | sort)"
+
+# Every name in a real manifest is explained.
+recipe seen <<'LUA'
+-- What names does a manifest have?
+return {
+  collect = {
+    t.ftrace { keep = "64K", "syscalls:sys_enter_setpriority" },
+    t.packets { keep = "1s", port = 9, interface = "lo" },
+    t.log "kernel",
+    t.files { max = "16B", "/proc/version" },
+  },
+  stop = t.event { "syscalls:sys_enter_setpriority", filter = "niceval == 3" },
+  post = "50ms",
+}
+LUA
+capture seen "$T/seen.lua"
+nice -n 3 true
+t "a capture ends" ended $pid 30
+t "a file that was cut makes it partial" code 4
+t "its bundle unpacks" unpack seen || finish
+keys() { jq -r '[paths | .[] | strings] | unique | .[]' <<<"$(jq 'del(.recipe.args)' "$b/manifest.json")"; }
+[ ! -s "$T/tracer-bundle.5" ] || t "tracer-bundle.5 names all that is in its manifest" names "$T/tracer-bundle.5" $(keys)
+top_files() { (cd "$b" && ls); }
+t "and all that is in its directory" names "$top/doc/tracer-bundle.5" $(top_files | sed 's/[.]/[.]/')
+
+completed() { # WORD...: what is offered at its end
+	PATH=$(dirname "$tracer"):$PATH bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tracer; printf "%s\n" "${COMPREPLY[@]}"' \
+		"$top/contrib/completion/tracer.bash" "$@"
+}
+t "completion offers each option" same "$(completed tracer -- | sort)" "$(options)"
+t "and each command" same "$(completed tracer '' | grep -xF "$(commands)" | sort)" "$(commands | sort)"
+finish
