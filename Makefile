@@ -3,6 +3,7 @@
 # make demo       a capture from arming to the bundle, on a server and a client that go wrong
 # make bench      measures, side by side with its peers
 # make lint       clang-tidy and cppcheck
+# make vm         runs tests on the distribution's own kernel, in a virtual machine
 # make mutants    shows that check fails for each of tests/mutants
 # make faults     kills each process in each stage
 CC = gcc
@@ -21,11 +22,12 @@ SOURCES = $(wildcard src/*.c src/source/*.c src/condition/*.c src/convert/*.c sr
 OBJECTS = $(SOURCES:src/%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 LIBRARY = $(filter-out $(BUILD)/main.o,$(OBJECTS))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
+MANUAL = $(BUILD)/doc/tracer.1 $(BUILD)/doc/tracer-recipe.5 $(BUILD)/doc/tracer-bundle.5
 PROVOKERS = $(patsubst tests/provoke/%.c,$(BUILD)/provoke/%,$(filter-out tests/provoke/events.c,$(wildcard tests/provoke/*.c)))
 
-.PHONY: all check deps units sanitized e2e provoke clang demo lint bench mutants faults install clean
+.PHONY: all manual check deps units sanitized e2e provoke clang demo lint bench vm mutants faults install clean
 
-all: tracer
+all: tracer manual
 
 tracer: $(BUILD)/tracer
 	@cp -f $< $@
@@ -57,6 +59,23 @@ $(BUILD)/provoke/%: tests/provoke/%.c $(wildcard tests/provoke/*.h)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARNINGS) -O2 -g -o $@ $(filter %.c,$^)
 
+# The page of the recipe language has the constructors from the program itself.
+$(BUILD)/doc/reference: doc/reference.c $(BUILD)/libtracer.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/doc/reference.man: $(BUILD)/doc/reference
+	$< >$@.new && mv $@.new $@
+
+$(BUILD)/doc/%: doc/%.in doc/fill.awk $(BUILD)/doc/reference.man $(wildcard doc/examples/*.lua doc/examples/*/*.lua)
+	awk -v doc=doc -v made=$(BUILD)/doc -f doc/fill.awk $< >$@.new && mv $@.new $@
+
+$(BUILD)/doc/%: doc/%
+	@mkdir -p $(@D)
+	@cp $< $@
+
+manual: $(MANUAL)
+
 deps:
 	@sh contrib/deps.sh install build test dev
 
@@ -73,7 +92,7 @@ clang:
 check: deps
 	@$(MAKE) --no-print-directory -j2 CFLAGS="$(CFLAGS) -Werror" all units provoke >build.log 2>&1 || { cat build.log; exit 1; }
 	@$(MAKE) --no-print-directory -j2 sanitized clang >>build.log 2>&1 || { cat build.log; exit 1; }
-	@tests/run -v $(UNITS) $(UNITS:$(BUILD)/%=build/sanitized/%) $(wildcard tests/e2e/*.t)
+	@tests/run -v -j 3 $(UNITS) $(UNITS:$(BUILD)/%=build/sanitized/%) $(wildcard tests/e2e/*.t)
 
 lint:
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 \
@@ -86,10 +105,17 @@ demo:
 	@$(MAKE) --no-print-directory -j2 all provoke >build.log 2>&1 || { cat build.log; exit 1; }
 	@bash contrib/demo.sh
 
-install: tracer
+vm: all provoke
+	@sh contrib/deps.sh install test vm
+	@TEST_LIMIT=1000 tests/run -v tests/vm/vm.t
+
+install: tracer manual
 	install -D -m 755 tracer $(DESTDIR)$(PREFIX)/bin/tracer
 	install -d $(DESTDIR)/usr/share/tracer/recipes
 	install -m 644 recipes/*.lua $(DESTDIR)/usr/share/tracer/recipes
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(BUILD)/doc/tracer.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(BUILD)/doc/tracer-recipe.5 $(BUILD)/doc/tracer-bundle.5
+	install -D -m 644 contrib/completion/tracer.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tracer
 
 clean:
 	rm -rf build tracer build.log

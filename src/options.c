@@ -67,11 +67,12 @@ static const struct option_row *option_by_letter(char letter)
 
 static int option_unknown(const char *word, struct err *e)
 {
+	autofree char *bare = strndup(word, strcspn(word, "="));
 	const char *names[countof(option_rows)], *near;
 
 	for (size_t i = 0; i < countof(option_rows); i++)
 		names[i] = option_rows[i].name;
-	near = strncmp(word, "--", 2) ? NULL : nearest_name(word + 2, names, countof(names));
+	near = !bare || strncmp(bare, "--", 2) ? NULL : nearest_name(bare + 2, names, countof(names));
 	return near ? err_set(e, "unknown option '%s', did you mean '--%s'?", word, near)
 		    : err_set(e, "unknown option '%s' (`tracer --help` lists them)", word);
 }

@@ -22,11 +22,10 @@ names() {
 }
 
 # only FILE: it has no option that the program does not have.
-only() { same "$(grep -oE -- '(^|[^-A-Za-z])--[a-z][a-z-]*' "$1" | grep -oE -- '--[a-z].*' | sort -u | comm -23 - "$T/options")" ""; }
-same() { [ "$1" = "$2" ] || { echo "$1"; return 1; }; }
+only() { is "$(grep -oE -- '(^|[^-A-Za-z])--[a-z][a-z-]*' "$1" | grep -oE -- '--[a-z].*' | sort -u | comm -23 - "$T/options")" ""; }
 renders() {
 	run groff -man -ww -Tutf8 "$manual/$1"
-	code 0 && same "$(cat "$T/err")" ""
+	code 0 && is "$(cat "$T/err")" ""
 }
 
 options >"$T/options"
@@ -72,7 +71,7 @@ for recipe in "$top"/doc/examples/*.lua; do
 	run "$tracer" check "$recipe" $args
 	t "and passes check" code 0
 done
-t "each example of the page is a file here" same "$(sed -nE 's/^@example //p' "$top/doc/tracer-recipe.5.in" | sort)" \
+t "each example of the page is a file here" is "$(sed -nE 's/^@example //p' "$top/doc/tracer-recipe.5.in" | sort)" \
 	"$(cd "$top/doc" && find examples -name '*.lua' | sort)"
 
 # Every name in a real manifest is explained.
@@ -103,6 +102,6 @@ completed() { # WORD...: what is offered at its end
 	PATH=$(dirname "$tracer"):$PATH bash -c '. "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tracer; printf "%s\n" "${COMPREPLY[@]}"' \
 		"$top/contrib/completion/tracer.bash" "$@"
 }
-t "completion offers each option" same "$(completed tracer -- | sort)" "$(options)"
-t "and each command" same "$(completed tracer '' | grep -xF "$(commands)" | sort)" "$(commands | sort)"
+t "completion offers each option" is "$(completed tracer -- | sort)" "$(options)"
+t "and each command" is "$(completed tracer '' | grep -xF "$(commands)" | sort)" "$(commands | sort)"
 finish

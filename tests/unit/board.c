@@ -1,0 +1,117 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "auto.h"
+#include "board.h"
+#include "io.h"
+
+struct bench {
+	char path[32];
+	int dir;
+};
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+
+	strcpy(b->path, "/dev/shm/unit-XXXXXX");
+	assert_non_null(mkdtemp(b->path));
+	b->dir = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+	struct err e = ERR_INIT;
+
+	close(b->dir);
+	assert_int_equal(io_remove_tree(AT_FDCWD, b->path, &e), 0);
+	free(b);
+	return 0;
+}
+
+static void another_process_sees_what_is_written(void **state)
+{
+	struct bench *b = *state;
+	struct board *board, *again;
+	struct err e = ERR_INIT;
+	int status;
+	pid_t pid;
+
+	assert_int_equal(board_create(&board, b->dir, &e), 0);
+	assert_int_equal(board->schema, 1);
+	assert_int_equal(board->pid, getpid());
+	assert_int_equal(board->stage, STAGE_ARM);
+	pid = fork();
+	if (pid == 0) {
+		if (board_open(&again, b->dir, &e) < 0)
+			_exit(1);
+		again->sources[BOARD_MAX - 1].records = 7;
+		again->conditions[BOARD_MAX - 1].seen = 9;
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(board->sources[BOARD_MAX - 1].records, 7);
+	assert_int_equal(board->conditions[BOARD_MAX - 1].seen, 9);
+	board_close(board);
+	board_close(NULL);
+}
+
+static void a_board_that_is_not_whole_is_refused(void **state)
+{
+	struct bench *b = *state;
+	struct board *board, *again;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(board_open(&board, b->dir, &e), -ENOENT);
+	assert_int_equal(board_create(&board, b->dir, &e), 0);
+	assert_int_equal(board_create(&again, b->dir, &e), -EEXIST);
+	board->schema = 2;
+	assert_true(board_open(&again, b->dir, &e) < 0);
+	assert_non_null(strstr(e.text, "another version"));
+	board_close(board);
+	assert_int_equal(truncate(strcat(b->path, "/board"), sizeof(*board) - 1), 0);
+	assert_true(board_open(&again, b->dir, &e) < 0);
+	assert_non_null(strstr(e.text, "cut short"));
+	*strrchr(b->path, '/') = '\0';
+	assert_int_equal(unlinkat(b->dir, "board", 0), 0);
+	assert_int_equal(symlinkat("/dev/zero", b->dir, "board"), 0);
+	assert_int_equal(board_open(&again, b->dir, &e), -ELOOP);
+}
+
+static void each_stage_has_its_word(void **state)
+{
+	(void)state;
+	assert_string_equal(stage_text(STAGE_ARM), "arm");
+	assert_string_equal(stage_text(STAGE_WATCH), "watch");
+	assert_string_equal(stage_text(STAGE_DONE), "done");
+	assert_string_equal(stage_text(STAGE_DONE + 1), "unknown");
+	for (enum stage a = STAGE_ARM; a <= STAGE_DONE; a++)
+		for (enum stage b = STAGE_ARM; b < a; b++)
+			assert_string_not_equal(stage_text(a), stage_text(b));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(another_process_sees_what_is_written, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_board_that_is_not_whole_is_refused, setup, teardown),
+		cmocka_unit_test(each_stage_has_its_word),
+	};
+
+	return cmocka_run_group_tests_name("board", tests, NULL, NULL);
+}
