@@ -133,7 +133,7 @@ static void engine_check_rings(struct engine *g)
 	struct stop_record record = { .by = STOP_CONDITION, .uncertain = true, .cpu = UINT32_MAX, .pid = -1,
 				      .condition = engine_only_condition(g->c.plan) };
 
-	if (!switches_tripped(g->c.switches, g->c.n_switches))
+	if (stop_get(g->c.stop) || !switches_tripped(g->c.switches, g->c.n_switches))
 		return;
 	usleep(200 * 1000); /* watch sees it within microseconds, if it lives */
 	record.event = clock_boot();

@@ -19,7 +19,9 @@ int instance_create(struct tracing *tracing, const char *name, struct err *e)
 	snprintf(path, sizeof(path), "instances/%s", name);
 	if (mkdirat(tracing_fd(tracing), path, 0700) < 0)
 		return err_sys(e, "cannot make the kernel trace instance '%s'", name);
-	return 0;
+	/* Before 6.7, the first ring of all that is given a size keeps the top one, which is everybody's, as small as it
+	 * was at boot. It grows when something is enabled before: nothing is enough. */
+	return instance_append(tracing, name, "set_event", "\n", e);
 }
 
 int instance_remove(struct tracing *tracing, const char *name, struct err *e)

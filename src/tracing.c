@@ -26,11 +26,12 @@ static int tracing_open_mounted(void)
 	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 
 	for (size_t i = 0; i < countof(places); i++) {
-		autoclose int fd = open(places[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		/* to open the one below debugfs for more than this would mount it there, for all to see */
+		autoclose int place = open(places[i], O_PATH | O_CLOEXEC);
 		struct statfs fs;
 
-		if (fd >= 0 && !fstatfs(fd, &fs) && fs.f_type == TRACEFS_MAGIC)
-			return take_fd(&fd);
+		if (place >= 0 && !fstatfs(place, &fs) && fs.f_type == TRACEFS_MAGIC)
+			return openat(place, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
 	return -1;
 }
