@@ -109,7 +109,7 @@ static int engine_start(struct engine *g, struct err *e)
 		return e->code;
 	g->c.board->stage = STAGE_WATCH;
 	log_line("started");
-	console_line(g->rq->console, "recording %s; %s", g->c.state->id, g->rq->ends);
+	console_line(g->rq->console, "recording %s; it ends at %s", g->c.state->id, g->rq->ends);
 	if (g->rq->armed)
 		g->rq->armed(g->rq->armed_arg, g->c.state->id);
 	return 0;

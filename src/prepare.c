@@ -153,7 +153,6 @@ char *prepared_ends(const struct prepared *p)
 
 	if (!out)
 		return NULL;
-	fputs("it ends at ", out);
 	for (size_t i = 0; i < p->plan->n_conditions; i++)
 		fprintf(out, "'%s', ", p->plan->conditions[i].name);
 	fprintf(out, "Ctrl+C or after %s", duration_text(p->max_time).text);

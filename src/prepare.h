@@ -23,5 +23,5 @@ struct prepared {
 int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words, struct err *e);
 void prepared_clear(struct prepared *prepared);
 
-/* "it ends at 'client lost', Ctrl+C or after 7d": the caller frees it. */
+/* "'client lost', Ctrl+C or after 7d": the caller frees it. */
 char *prepared_ends(const struct prepared *prepared);

@@ -63,7 +63,8 @@ static void each_anchor_lies_between_two_readings_of_every_clock(void **state)
 	if (anchors_arm(&b->own.c, &e) < 0)
 		fail_msg("%s", e.text);
 	for (size_t i = 0; i < 3; i++) {
-		uint64_t boot = now(CLOCK_BOOTTIME), wall = now(CLOCK_REALTIME), mono = now(CLOCK_MONOTONIC);
+		uint64_t boot = now(CLOCK_BOOTTIME), wall = now(CLOCK_REALTIME),
+			 mono = now(CLOCK_MONOTONIC);
 
 		assert_int_equal(anchors_add(&b->own.c, &e), 0);
 		read_all(b);
@@ -74,7 +75,8 @@ static void each_anchor_lies_between_two_readings_of_every_clock(void **state)
 	}
 }
 
-/* The kernel log's clock runs beside the boot clock: two anchors agree on how far apart they are. */
+/* The kernel log's clock runs beside the boot clock: two anchors agree on how far apart they are.
+ */
 static void the_clock_of_the_kernel_log_is_known(void **state)
 {
 	struct bench *b = *state;
@@ -89,8 +91,8 @@ static void the_clock_of_the_kernel_log_is_known(void **state)
 	apart = (int64_t)(b->anchors[1].boot - b->anchors[1].printk_ns) -
 		(int64_t)(b->anchors[0].boot - b->anchors[0].printk_ns);
 	assert_in_range(apart + NS_PER_MS, 0, 2 * NS_PER_MS);
-	assert_in_range(anchors_printk(b->anchors, b->n, b->anchors[0].printk_ns), b->anchors[0].boot - NS_PER_MS,
-			b->anchors[0].boot + NS_PER_MS);
+	assert_in_range(anchors_printk(b->anchors, b->n, b->anchors[0].printk_ns),
+			b->anchors[0].boot - NS_PER_MS, b->anchors[0].boot + NS_PER_MS);
 }
 
 static void without_a_log_nothing_is_made_in_the_kernel(void **state)
@@ -128,7 +130,8 @@ static void half_an_anchor_is_none(void **state)
 
 	assert_int_equal(anchors_arm(&b->own.c, &e), 0);
 	{
-		autoclose int fd = openat(b->own.state.fd, "anchors", O_WRONLY | O_APPEND | O_CLOEXEC);
+		autoclose int fd =
+			openat(b->own.state.fd, "anchors", O_WRONLY | O_APPEND | O_CLOEXEC);
 
 		assert_int_equal(write(fd, "half", 4), 4);
 	}

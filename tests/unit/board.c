@@ -108,8 +108,10 @@ static void each_stage_has_its_word(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(another_process_sees_what_is_written, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_board_that_is_not_whole_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(another_process_sees_what_is_written, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_board_that_is_not_whole_is_refused, setup,
+						teardown),
 		cmocka_unit_test(each_stage_has_its_word),
 	};
 

@@ -23,7 +23,7 @@ struct bench {
 	struct finish finish;
 	char tarball[200];
 	char members[1 << 16]; /* "PATH=SIZE:FIRST BYTES;" for each */
-	size_t room;	       /* how many members are wanted at most */
+	size_t room;           /* how many members are wanted at most */
 };
 
 static int setup(void **state)
@@ -59,7 +59,8 @@ static int visit(void *arg, struct bundle_member *member, struct err *e)
 	n = bundle_read(member, data, sizeof(data) - 1, e);
 	if (n < 0)
 		return e->code;
-	snprintf(b->members + used, sizeof(b->members) - used, "%s=%lld:%s;", member->path, (long long)member->size, data);
+	snprintf(b->members + used, sizeof(b->members) - used, "%s=%lld:%s;", member->path,
+		 (long long)member->size, data);
 	return 0;
 }
 
@@ -99,7 +100,9 @@ static void seal(struct bench *b, enum compress compress)
 
 	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.path) > 0);
 	b->about.compress = compress;
-	b->finish = (struct finish){ .capture = &b->own.c, .about = &b->about, .name = NAME, .skipped = "by the user" };
+	b->finish = (struct finish) {
+		.capture = &b->own.c, .about = &b->about, .name = NAME, .skipped = "by the user"
+	};
 	assert_int_equal(io_make_dirs(b->own.out, NAME "/trace", &e), 0);
 	dir = io_open_dir(b->own.out, NAME, &e);
 	put(dir, "manifest.json", "{\"schema\":1,\"stop\":{\"event\":{\"wall\":1000000000}}}");
@@ -110,7 +113,8 @@ static void seal(struct bench *b, enum compress compress)
 	put(b->own.state.fd, "tracer.log", "log");
 	if (seal_main(&b->finish, -1, &e) < 0)
 		fail_msg("%s", e.text);
-	snprintf(b->tarball, sizeof(b->tarball), "%s/" NAME "%s", b->about.outdir, bundle_suffixes[compress]);
+	snprintf(b->tarball, sizeof(b->tarball), "%s/" NAME "%s", b->about.outdir,
+		 bundle_suffixes[compress]);
 }
 
 /* The manifest's size is what its own file says: it is left out here. */
@@ -129,7 +133,9 @@ static void what_was_sealed_is_walked_with_the_first_things_first(void **state)
 		assert_memory_equal(b->members, "summary.txt=5:words;manifest.json=", 34);
 		rest = strstr(b->members, ";last.txt");
 		assert_non_null(rest);
-		assert_string_equal(rest, ";last.txt=5:lines;a.txt=0:;trace/sched.dat=6:binar;tracer.log=3:log;");
+		assert_string_equal(
+			rest,
+			";last.txt=5:lines;a.txt=0:;trace/sched.dat=6:binar;tracer.log=3:log;");
 		assert_int_equal(stat(b->tarball, &st), 0);
 		assert_int_equal(st.st_mode & 07777, 0600);
 		assert_int_equal(faccessat(b->own.out, NAME, F_OK, 0), -1);
@@ -157,7 +163,7 @@ static void what_is_there_already_is_not_replaced(void **state)
 	}
 	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.path) > 0);
 	b->about.compress = COMPRESS_NONE;
-	b->finish = (struct finish){ .capture = &b->own.c, .about = &b->about, .name = NAME };
+	b->finish = (struct finish) { .capture = &b->own.c, .about = &b->about, .name = NAME };
 	assert_true(seal_main(&b->finish, -1, &e) < 0);
 	assert_int_equal(e.code, -EEXIST);
 	assert_int_equal(io_read_file(b->own.out, NAME ".tar", 100, &text, NULL, &e), 0);
@@ -202,9 +208,11 @@ static void make(const struct bench *b, const struct entry *entries, size_t n)
 static void only_regular_files_below_a_directory_are_members(void **state)
 {
 	static const struct entry entries[] = {
-		{ "b", AE_IFDIR, "" },		{ "top", AE_IFREG, "no" },     { "b/one", AE_IFREG, "1" },
-		{ "b/link", AE_IFLNK, "/etc" }, { "b/pipe", AE_IFIFO, "" },    { "b/dir/", AE_IFDIR, "" },
-		{ "b/dir/two", AE_IFREG, "22" }, { "b/../../x", AE_IFREG, "3" }, { "b/one", AE_IFREG, "again" },
+		{ "b", AE_IFDIR, "" },           { "top", AE_IFREG, "no" },
+		{ "b/one", AE_IFREG, "1" },      { "b/link", AE_IFLNK, "/etc" },
+		{ "b/pipe", AE_IFIFO, "" },      { "b/dir/", AE_IFDIR, "" },
+		{ "b/dir/two", AE_IFREG, "22" }, { "b/../../x", AE_IFREG, "3" },
+		{ "b/one", AE_IFREG, "again" },
 	};
 	struct bench *b = *state;
 
@@ -214,7 +222,9 @@ static void only_regular_files_below_a_directory_are_members(void **state)
 
 static void a_visitor_can_end_the_walk(void **state)
 {
-	static const struct entry entries[] = { { "b/one", AE_IFREG, "1" }, { "b/two", AE_IFREG, "2" }, { "b/three", AE_IFREG, "3" } };
+	static const struct entry entries[] = { { "b/one", AE_IFREG, "1" },
+						{ "b/two", AE_IFREG, "2" },
+						{ "b/three", AE_IFREG, "3" } };
 	struct bench *b = *state;
 
 	make(b, entries, countof(entries));
@@ -268,7 +278,9 @@ static void what_is_no_tarball_is_refused(void **state)
 	struct err e = ERR_INIT;
 
 	assert_int_equal(walk(b, &e), -ENOENT);
-	assert_int_equal(io_create_file(AT_FDCWD, b->tarball, "this is no tarball at all, not even nearly one", 46, &e), 0);
+	assert_int_equal(io_create_file(AT_FDCWD, b->tarball,
+					"this is no tarball at all, not even nearly one", 46, &e),
+			 0);
 	assert_true(walk(b, &e) < 0);
 	assert_non_null(strstr(e.text, "this is no whole bundle"));
 }
@@ -276,7 +288,9 @@ static void what_is_no_tarball_is_refused(void **state)
 static void the_newest_bundle_of_the_directory_is_found(void **state)
 {
 	struct bench *b = *state;
-	static const struct timespec times[][2] = { { { 100 }, { 100 } }, { { 300 }, { 300 } }, { { 200 }, { 200 } } };
+	static const struct timespec times[][2] = { { { 100 }, { 100 } },
+						    { { 300 }, { 300 } },
+						    { { 200 }, { 200 } } };
 	static const char *const names[] = { "a.tar.zst", "b.tar.gz", "c.tar" };
 	autofree char *name = NULL, *none = NULL;
 	struct err e = ERR_INIT;

@@ -30,7 +30,8 @@ static void add_ring(struct owncapture *own, const char *name, bool from_start)
 	struct err e = ERR_INIT;
 	int fd;
 
-	if (ledger_instance(own->c.ledger, full.text, &e) < 0 || instance_create(own->c.tracing, full.text, &e) < 0)
+	if (ledger_instance(own->c.ledger, full.text, &e) < 0 ||
+	    instance_create(own->c.tracing, full.text, &e) < 0)
 		fail_msg("%s", e.text);
 	fd = instance_open(own->c.tracing, full.text, "tracing_on", O_RDWR, &e);
 	assert_int_equal(capture_add_switch(&own->c, fd, from_start, &e), 0);
@@ -59,9 +60,12 @@ static void names_tell_whose_they_are(void **unused)
 	struct state state = { .id = "01J00000000000000000000AAA" };
 
 	(void)unused;
-	assert_string_equal(capture_instance(&state, "hot").text, "tracer-01J00000000000000000000AAA-hot");
+	assert_string_equal(capture_instance(&state, "hot").text,
+			    "tracer-01J00000000000000000000AAA-hot");
 	/* the longest that a plan can have, with what a source adds to it */
-	assert_int_equal(strlen(capture_instance(&state, "0123456789012345678901234567890123456789012345678901234567890123.post").text),
+	assert_int_equal(strlen(capture_instance(&state, "01234567890123456789012345678901234567890"
+							 "12345678901234567890123.post")
+					.text),
 			 7 + 26 + 1 + 64 + 5);
 }
 
@@ -86,7 +90,8 @@ static void one_that_cannot_be_turned_off_keeps_no_other_on(void **state)
 	struct err e = ERR_INIT;
 
 	add_ring(own, "one", true);
-	assert_int_equal(capture_add_switch(&own->c, open("/dev/null", O_RDONLY | O_CLOEXEC), true, &e), 0);
+	assert_int_equal(
+		capture_add_switch(&own->c, open("/dev/null", O_RDONLY | O_CLOEXEC), true, &e), 0);
 	add_ring(own, "two", true);
 	turn(&own->c.switches[0], "1");
 	turn(&own->c.switches[2], "1");

@@ -26,7 +26,8 @@ static int list_of(const char *text)
 	return fd;
 }
 
-static const char list[] = "1 systemd\n12 kworker/0:1\n123 a name with b\n7 \nrubbish\n 8 indented\n9 last";
+static const char list[] =
+	"1 systemd\n12 kworker/0:1\n123 a name with b\n7 \nrubbish\n 8 indented\n9 last";
 
 static void a_name_is_found_by_its_whole_number(void **state)
 {

@@ -100,11 +100,15 @@ static void what_cannot_be_watched_is_refused(void **state)
 		const char *spec, *why;
 		enum exit_code exit;
 	} rows[] = {
-		{ "{'type':'event','name':'e','at':'r.lua:1','event':'nocolon'}", "SYSTEM:NAME", EXIT_USAGE },
+		{ "{'type':'event','name':'e','at':'r.lua:1','event':'nocolon'}", "SYSTEM:NAME",
+		  EXIT_USAGE },
 		{ "{'type':'event','name':'e','at':'r.lua:1'}", "SYSTEM:NAME", EXIT_USAGE },
-		{ "{'type':'event','name':'e','at':'r.lua:1','event':'sched:*'}", "several", EXIT_USAGE },
-		{ "{'type':'event','name':'e','at':'r.lua:1','event':'sched:sched_swich'}", "sched_switch", EXIT_HOST },
-		{ "{'type':'event','name':'e','at':'r.lua:1','event':'../x:y'}", "'../x:y'", EXIT_HOST },
+		{ "{'type':'event','name':'e','at':'r.lua:1','event':'sched:*'}", "several",
+		  EXIT_USAGE },
+		{ "{'type':'event','name':'e','at':'r.lua:1','event':'sched:sched_swich'}",
+		  "sched_switch", EXIT_HOST },
+		{ "{'type':'event','name':'e','at':'r.lua:1','event':'../x:y'}", "'../x:y'",
+		  EXIT_HOST },
 		{ EVENT(",'filter':'whch == 1'"), "'which'", EXIT_USAGE },
 		{ EVENT(",'filter':'which == '"), "filter of", EXIT_USAGE },
 		{ EVENT(",'hits':1000001"), "more than can be counted", EXIT_FAILED },
@@ -112,7 +116,8 @@ static void what_cannot_be_watched_is_refused(void **state)
 		{ LINE(",'text':'a','regex':'a'"), "`text` or by `regex`", EXIT_FAILED },
 		{ LINE(",'text':''"), "empty", EXIT_FAILED },
 		{ LINE(",'regex':'a(b'"), "at character", EXIT_USAGE },
-		{ "{'type':'line','name':'l','at':'r.lua:2','log':'journal','text':'a'}", "'journal'", EXIT_FAILED },
+		{ "{'type':'line','name':'l','at':'r.lua:2','log':'journal','text':'a'}",
+		  "'journal'", EXIT_FAILED },
 	};
 
 	for (size_t i = 0; i < countof(rows); i++) {
@@ -143,7 +148,8 @@ static void a_text_that_no_kernel_filter_holds_is_refused(void **state)
 	}
 }
 
-static char *join(struct condition *list, size_t n, const struct format *event, int max_tier, bool *any)
+static char *join(struct condition *list, size_t n, const struct format *event, int max_tier,
+		  bool *any)
 {
 	struct err e = ERR_INIT;
 	char *text = NULL;
@@ -181,8 +187,10 @@ static void conditions_on_one_event_are_joined(void **state)
 /* The kernel itself is asked, in an instance of our own. */
 static void the_kernel_takes_the_filter_of_any_plain_text(void **state)
 {
-	static const char *const texts[] = { "BUG:", "a'b", "x|y && z", "100%", "\\t", "\u00fcber", " spaced ", "!not", "(",
-					     "~", "#", "hung_task: blocked for more than" };
+	static const char *const texts[] = {
+		"BUG:",     "a'b",  "x|y && z", "100%", "\\t", "\u00fcber",
+		" spaced ", "!not", "(",        "~",    "#",   "hung_task: blocked for more than"
+	};
 	struct err e = ERR_INIT;
 	char name[64];
 
@@ -191,17 +199,21 @@ static void the_kernel_takes_the_filter_of_any_plain_text(void **state)
 	for (size_t i = 0; i < countof(texts); i++) {
 		autofree char *spec = NULL, *text = NULL;
 
-		assert_true(asprintf(&spec, "{\"type\":\"line\",\"name\":\"l\",\"at\":\"r.lua:2\",\"log\":\"kernel\",\"text\":\"%s\"}",
+		assert_true(asprintf(&spec,
+				     "{\"type\":\"line\",\"name\":\"l\",\"at\":\"r.lua:2\",\"log\":"
+				     "\"kernel\",\"text\":\"%s\"}",
 				     texts[i]) > 0);
 		{
 			struct made m = { .spec = json_loads(spec, 0, NULL), .e = ERR_INIT };
 
 			assert_non_null(m.spec);
-			if (condition_decode(&m.c, m.spec, 0, &m.e) < 0 || condition_probe(&m.c, tracing_of(state), &m.e) < 0)
+			if (condition_decode(&m.c, m.spec, 0, &m.e) < 0 ||
+			    condition_probe(&m.c, tracing_of(state), &m.e) < 0)
 				fail_msg("%s", m.e.text);
 			assert_int_equal(condition_tier(&m.c), 1);
 			text = filter_text(m.c.filter);
-			if (instance_write(tracing_of(state), name, "events/printk/console/filter", text, &e) < 0)
+			if (instance_write(tracing_of(state), name, "events/printk/console/filter",
+					   text, &e) < 0)
 				fail_msg("%s", e.text);
 			made_clear(&m);
 		}
@@ -233,7 +245,8 @@ static bool matches(const struct made *m, const char *text)
 static void a_line_is_found_by_its_very_text_or_by_a_pattern(void **state)
 {
 	automade struct made odd = make(tracing_of(state), LINE(",'text':'a*[b]?\\\\'"));
-	automade struct made regex = make(tracing_of(state), LINE(",'regex':'^eth[0-9]+: link (down|lost)$'"));
+	automade struct made regex =
+		make(tracing_of(state), LINE(",'regex':'^eth[0-9]+: link (down|lost)$'"));
 	automade struct made plain = make(tracing_of(state), LINE(",'text':'BUG'"));
 
 	assert_made(&odd);
@@ -250,8 +263,8 @@ static void a_line_is_found_by_its_very_text_or_by_a_pattern(void **state)
 
 static void a_text_with_quotes_is_found(void **state)
 {
-	json_t *spec = json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "line", "name", "l", "at", "r.lua:2", "log", "kernel",
-				 "text", "say \"no\"");
+	json_t *spec = json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "line", "name", "l", "at",
+				 "r.lua:2", "log", "kernel", "text", "say \"no\"");
 	struct made m = { .spec = spec, .e = ERR_INIT };
 
 	assert_int_equal(condition_decode(&m.c, spec, 0, &m.e), 0);
@@ -282,7 +295,8 @@ static void a_record_that_is_not_well_formed_matches_nothing(void **state)
 {
 	automade struct made m = make(tracing_of(state), LINE(",'regex':'x'"));
 	const struct field *msg = format_field(m.c.format, "msg");
-	static const uint32_t places[] = { 0xffffffff, 0x0001ffff, 0xffff0000, 0xffff000c, 0x00000000, 0x7fff000b };
+	static const uint32_t places[] = { 0xffffffff, 0x0001ffff, 0xffff0000,
+					   0xffff000c, 0x00000000, 0x7fff000b };
 	autofree uint8_t *record = malloc(16);
 
 	memset(record, 'x', 16);

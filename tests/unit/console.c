@@ -64,7 +64,8 @@ static pid_t run(void (*program)(struct console *console), enum console_mode mod
 	return pid;
 }
 
-static void show(struct shown *shown, void (*program)(struct console *console), enum console_mode mode)
+static void show(struct shown *shown, void (*program)(struct console *console),
+		 enum console_mode mode)
 {
 	int out[2], err[2];
 	pid_t pid;
@@ -173,8 +174,10 @@ static void on_a_terminal_the_status_is_replaced_in_place(void **state)
 	pid = run(say_with_status, CONSOLE_NORMAL, dup(slave), slave);
 	take(master, s.err, sizeof(s.err));
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_string_equal(s.err, "\r\033[Kfirst\r\033[Ksecond\r\033[Ka line\r\n\r\033[Kthird\r\033[Ka result\r\n"
-				   "\r\033[Kfourth\r\033[K");
+	assert_string_equal(
+		s.err,
+		"\r\033[Kfirst\r\033[Ksecond\r\033[Ka line\r\n\r\033[Kthird\r\033[Ka result\r\n"
+		"\r\033[Kfourth\r\033[K");
 }
 
 /* A hundred times what any queue holds. */
@@ -183,7 +186,10 @@ static void say_much(struct console *console)
 	uint64_t start = clock_boot();
 
 	for (int i = 0; i < 100000; i++)
-		console_line(console, "line %d, with as many bytes as lines commonly have, and then some more of them", i);
+		console_line(console,
+			     "line %d, with as many bytes as lines commonly have, and then some "
+			     "more of them",
+			     i);
 	if (clock_boot() - start > NS_PER_S)
 		_exit(3);
 }

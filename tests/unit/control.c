@@ -99,7 +99,9 @@ static void whoever_is_silent_is_not_waited_for(void **state)
 
 static void other_words_stop_nothing(void **state)
 {
-	static const char *const words[] = { "sto", "stopp", "STOP", "stop\n", "", "stop it now please", "\xff\xff\xff\xff" };
+	static const char *const words[] = {
+		"sto", "stopp", "STOP", "stop\n", "", "stop it now please", "\xff\xff\xff\xff"
+	};
 	struct bench *b = *state;
 
 	for (size_t i = 0; i < countof(words); i++) {
@@ -115,7 +117,8 @@ static void other_words_stop_nothing(void **state)
 static void one_that_asks_is_heard_among_those_who_do_not(void **state)
 {
 	struct bench *b = *state;
-	autoclose int silent = connected(b), gone = connected(b), asks = connected(b), noise = connected(b);
+	autoclose int silent = connected(b), gone = connected(b), asks = connected(b),
+		      noise = connected(b);
 	char answer[8] = "";
 
 	close(take_fd(&gone));

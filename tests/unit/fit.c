@@ -23,9 +23,11 @@ static char disk[] = "/tmp/unit-fit-XXXXXX";
 static int setup(void **state)
 {
 	(void)state;
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !mkdtemp(disk))
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    !mkdtemp(disk))
 		return -1;
-	return mount("none", disk, "tmpfs", 0, "size=64m") | mount("none", "/run", "tmpfs", 0, "size=16m");
+	return mount("none", disk, "tmpfs", 0, "size=64m") |
+	       mount("none", "/run", "tmpfs", 0, "size=16m");
 }
 
 static int teardown(void **state)
@@ -72,7 +74,8 @@ static void without_a_word_a_quarter_of_the_memory_is_allowed(void **state)
 	assert_int_equal(fit_memory(&cost, &options, &limit, &e), 0);
 	assert_true(limit > 0);
 	cost.kernel_bytes = limit * 3;
-	assert_refused(fit_memory(&cost, &options, &limit, &e), &e, "a quarter of the available memory");
+	assert_refused(fit_memory(&cost, &options, &limit, &e), &e,
+		       "a quarter of the available memory");
 }
 
 static void ring_files_have_to_fit_their_tmpfs(void **state)
@@ -102,7 +105,8 @@ static void the_bundle_has_to_fit_the_disk_twice_and_leave_something(void **stat
 		fail_msg("%s", e.text);
 	options.min_free = 8 * MIB;
 	assert_refused(fit_output(&plan, &cost, &options, disk, &e), &e, "-o DIR");
-	assert_refused(fit_output(&plan, &cost, &options, "/nowhere/at/all", &e), &e, "'/nowhere/at/all'");
+	assert_refused(fit_output(&plan, &cost, &options, "/nowhere/at/all", &e), &e,
+		       "'/nowhere/at/all'");
 }
 
 /* One event of that system. */

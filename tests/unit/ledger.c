@@ -55,7 +55,8 @@ static struct capture_name make_instance(struct owncapture *own, const char *nam
 	struct capture_name full = capture_instance(&own->state, name);
 	struct err e = ERR_INIT;
 
-	if (ledger_instance(own->c.ledger, full.text, &e) < 0 || instance_create(own->c.tracing, full.text, &e) < 0)
+	if (ledger_instance(own->c.ledger, full.text, &e) < 0 ||
+	    instance_create(own->c.tracing, full.text, &e) < 0)
 		fail_msg("%s", e.text);
 	return full;
 }
@@ -103,7 +104,8 @@ static void all_is_removed_and_again_is_fine(void **state)
 static void the_newest_is_undone_first(void **state)
 {
 	struct owncapture *own = *state;
-	autoclose int events = openat(tracing_fd(own->c.tracing), "uprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
+	autoclose int events = openat(tracing_fd(own->c.tracing), "uprobe_events",
+				      O_WRONLY | O_APPEND | O_CLOEXEC);
 	autofree char *line = NULL, *list = NULL;
 	struct capture_name name;
 	struct err e = ERR_INIT;
@@ -115,7 +117,8 @@ static void the_newest_is_undone_first(void **state)
 	snprintf(group, sizeof(group), "tracer_%s", own->state.id);
 	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
 	assert_int_equal(function_in_file(self, "ledger_test_called", &offset, &e), 0);
-	assert_true(asprintf(&line, "p:%s/called %s:0x%llx\n", group, self, (unsigned long long)offset) > 0);
+	assert_true(asprintf(&line, "p:%s/called %s:0x%llx\n", group, self,
+			     (unsigned long long)offset) > 0);
 	assert_int_equal(ledger_probe(own->c.ledger, group, "called", &e), 0);
 	assert_int_equal(write(events, line, strlen(line)), strlen(line));
 	name = make_instance(own, "ring");
@@ -124,7 +127,9 @@ static void the_newest_is_undone_first(void **state)
 		fail_msg("%s", e.text);
 	undo(own);
 	assert_int_equal(own_instances(own, own->state.id), 0);
-	assert_int_equal(io_read_file(tracing_fd(own->c.tracing), "uprobe_events", 1 << 20, &list, NULL, &e), 0);
+	assert_int_equal(
+		io_read_file(tracing_fd(own->c.tracing), "uprobe_events", 1 << 20, &list, NULL, &e),
+		0);
 	assert_null(strstr(list, group));
 }
 

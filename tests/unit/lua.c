@@ -1,5 +1,6 @@
-/* The library that recipes see, tested by recipes: each file of tests/lua ends in comments that say with which arguments
- * it is run (--[==[args, one a line) and which plan (--[==[plan, as JSON) or which sentence (--[==[error) comes of it. */
+/* The library that recipes see, tested by recipes: each file of tests/lua ends in comments that say
+ * with which arguments it is run (--[==[args, one a line) and which plan (--[==[plan, as JSON) or
+ * which sentence (--[==[error) comes of it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,7 +70,8 @@ static bool has_event(void *ctx, const char *event)
 static void assert_plan(const char *path, const char *plan, const char *want)
 {
 	json_error_t where;
-	autojson json_t *got = json_loads(plan, 0, NULL), *expected = json_loads(want, JSON_REJECT_DUPLICATES, &where);
+	autojson json_t *got = json_loads(plan, 0, NULL),
+			*expected = json_loads(want, JSON_REJECT_DUPLICATES, &where);
 
 	if (!expected)
 		fail_msg("%s: line %d of its plan: %s", path, where.line, where.text);
@@ -83,7 +85,12 @@ static void comes_out_as_it_says(void **state)
 	struct expected x = { 0 };
 	const char *args[ARGS_MAX];
 	struct script_request rq = {
-		.recipe_path = *state, .args = args, .version = "1.0", .kernel = "6.1.0-test", .n_cpus = 4, .has_event = has_event,
+		.recipe_path = *state,
+		.args = args,
+		.version = "1.0",
+		.kernel = "6.1.0-test",
+		.n_cpus = 4,
+		.has_event = has_event,
 	};
 	struct script_result result = { 0 };
 	struct err e = ERR_INIT;
@@ -128,7 +135,7 @@ int main(void)
 
 		if (asprintf(&path, DIRECTORY "/%s", entries[i]->d_name) < 0)
 			return 1;
-		tests[i] = (struct CMUnitTest){ path, comes_out_as_it_says, NULL, NULL, path };
+		tests[i] = (struct CMUnitTest) { path, comes_out_as_it_says, NULL, NULL, path };
 		free(entries[i]);
 	}
 	free(entries);

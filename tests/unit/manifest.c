@@ -14,11 +14,13 @@
 #include "units.h"
 #include "version.h"
 
-#define PLAN                                                                                                           \
-	"{'schema':1,'name':'quiet','question':'Who?','max_time':1000000000,'args':{'ip':'10.0.0.5'},'collect':["       \
-	"{'type':'log','name':'kernel','at':'r.lua:2','log':'kernel','keep':65536},"                                   \
-	"{'type':'packets','name':'pkt','at':'r.lua:3','keep_ns':5000000000}],"                                        \
-	"'stop':[{'type':'event','name':'gone','at':'r.lua:5','event':'sched:sched_switch','hits':2}]}"
+#define PLAN                                                                                       \
+	"{'schema':1,'name':'quiet','question':'Who?','max_time':1000000000,'args':{'ip':'10.0.0." \
+	"5'},'collect':["                                                                          \
+	"{'type':'log','name':'kernel','at':'r.lua:2','log':'kernel','keep':65536},"               \
+	"{'type':'packets','name':'pkt','at':'r.lua:3','keep_ns':5000000000}],"                    \
+	"'stop':[{'type':'event','name':'gone','at':'r.lua:5','event':'sched:sched_switch','hits'" \
+	":2}]}"
 
 struct bench {
 	struct owncapture own;
@@ -34,13 +36,27 @@ static int setup(void **state)
 	struct bench *b = calloc(1, sizeof(*b));
 
 	owncapture_open(&b->own, PLAN);
-	b->about = (struct about){ .json = json_pack("{s:[s]}", "arguments", "ip=10.0.0.5"), .outdir = b->own.path,
-				   .hostname = "box" };
-	b->finish = (struct finish){ .capture = &b->own.c, .about = &b->about, .name = "quiet-box-now-ABCD" };
-	b->anchors[0] = (struct anchor){ .boot = 1000, .wall_ns = 5000000001000, .mono_ns = 900, .tai_ns = 7, .printk_ns = 3, .width = 2 };
-	b->anchors[1] = (struct anchor){ .boot = 2000, .wall_ns = 6000000002000, .mono_ns = 1900, .width = 4 };
-	b->reports[0] = (struct report){ .outcome = OUTCOME_OK, .records = 7, .bytes = 700, .from = 1100, .to = 1900 };
-	b->reports[1] = (struct report){ .outcome = OUTCOME_PARTIAL, .overwritten = 3, .note = "cut short" };
+	b->about = (struct about) { .json = json_pack("{s:[s]}", "arguments", "ip=10.0.0.5"),
+				    .outdir = b->own.path,
+				    .hostname = "box" };
+	b->finish = (struct finish) { .capture = &b->own.c,
+				      .about = &b->about,
+				      .name = "quiet-box-now-ABCD" };
+	b->anchors[0] = (struct anchor) { .boot = 1000,
+					  .wall_ns = 5000000001000,
+					  .mono_ns = 900,
+					  .tai_ns = 7,
+					  .printk_ns = 3,
+					  .width = 2 };
+	b->anchors[1] = (struct anchor) {
+		.boot = 2000, .wall_ns = 6000000002000, .mono_ns = 1900, .width = 4
+	};
+	b->reports[0] = (struct report) {
+		.outcome = OUTCOME_OK, .records = 7, .bytes = 700, .from = 1100, .to = 1900
+	};
+	b->reports[1] = (struct report) { .outcome = OUTCOME_PARTIAL,
+					  .overwritten = 3,
+					  .note = "cut short" };
 	b->own.c.board->armed = 1050;
 	*state = b;
 	return 0;
@@ -78,7 +94,8 @@ static const json_t *member(const json_t *json, const char *path)
 	char *rest = copy, *key;
 
 	while ((key = strsep(&rest, ".")))
-		json = json_is_array(json) ? json_array_get(json, atoi(key)) : json_object_get(json, key);
+		json = json_is_array(json) ? json_array_get(json, atoi(key))
+					   : json_object_get(json, key);
 	if (!json)
 		fail_msg("no '%s'", path);
 	return json;
@@ -103,8 +120,14 @@ static void it_tells_what_fired_when_and_where(void **state)
 	struct bench *b = *state;
 	const json_t *m;
 
-	decide(b, &(struct stop_record){ .by = STOP_CONDITION, .event = 1500, .cut = 1700, .uncertain = 1, .cpu = 3, .pid = 42,
-					 .comm = "task", .text = "sched:sched_switch prev_pid=1" });
+	decide(b, &(struct stop_record) { .by = STOP_CONDITION,
+					  .event = 1500,
+					  .cut = 1700,
+					  .uncertain = 1,
+					  .cpu = 3,
+					  .pid = 42,
+					  .comm = "task",
+					  .text = "sched:sched_switch prev_pid=1" });
 	b->own.c.board->whole = 0;
 	m = make(b);
 	assert_number(m, "schema", 1);
@@ -141,7 +164,12 @@ static void it_tells_what_became_of_each_source(void **state)
 	struct bench *b = *state;
 	const json_t *m;
 
-	decide(b, &(struct stop_record){ .by = STOP_USER, .event = 1, .cut = 1, .pid = -1, .cpu = UINT32_MAX, .text = "enough" });
+	decide(b, &(struct stop_record) { .by = STOP_USER,
+					  .event = 1,
+					  .cut = 1,
+					  .pid = -1,
+					  .cpu = UINT32_MAX,
+					  .text = "enough" });
 	report_hole(&b->reports[1], "cpu 1", 1200, 1300, 5);
 	report_hole(&b->reports[1], "seam", 1400, 1500, 0);
 	m = make(b);
@@ -175,7 +203,7 @@ static void what_is_written_is_read_again(void **state)
 	json_t *again;
 	struct err e = ERR_INIT;
 
-	decide(b, &(struct stop_record){ .by = STOP_USER, .pid = -1, .text = "enough" });
+	decide(b, &(struct stop_record) { .by = STOP_USER, .pid = -1, .text = "enough" });
 	make(b);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(manifest_write(b->json, b->own.out, &e), 0);
@@ -189,14 +217,18 @@ static void what_is_written_is_read_again(void **state)
 
 static void what_is_no_manifest_is_refused(void **state)
 {
-	static const char *const texts[] = { "", "{", "[]", "{}", "{\"schema\":2}", "{\"schema\":\"1\"}", "1", "{\"schema\":1} x" };
+	static const char *const texts[] = {
+		"", "{", "[]", "{}", "{\"schema\":2}", "{\"schema\":\"1\"}", "1", "{\"schema\":1} x"
+	};
 	struct bench *b = *state;
 	json_t *json;
 	struct err e = ERR_INIT;
 
 	assert_int_equal(manifest_read(&json, b->own.out, &e), -ENOENT);
 	for (size_t i = 0; i < countof(texts); i++) {
-		assert_int_equal(io_create_file(b->own.out, "manifest.json", texts[i], strlen(texts[i]), &e), 0);
+		assert_int_equal(
+			io_create_file(b->own.out, "manifest.json", texts[i], strlen(texts[i]), &e),
+			0);
 		assert_true(manifest_read(&json, b->own.out, &e) < 0);
 		assert_non_null(strstr(e.text, "not a manifest"));
 		unlinkat(b->own.out, "manifest.json", 0);
@@ -207,13 +239,15 @@ static void what_is_no_manifest_is_refused(void **state)
 static void it_is_replaced_at_once(void **state)
 {
 	struct bench *b = *state;
-	autojson json_t *small = json_pack("{s:i}", "schema", 1), *large = json_pack("{s:i, s:o}", "schema", 1, "files", json_array());
+	autojson json_t *small = json_pack("{s:i}", "schema", 1),
+			*large = json_pack("{s:i, s:o}", "schema", 1, "files", json_array());
 	struct err e = ERR_INIT;
 	int status;
 	pid_t pid;
 
 	for (int i = 0; i < 2000; i++)
-		json_array_append_new(json_object_get(large, "files"), json_string("a file with a longer name"));
+		json_array_append_new(json_object_get(large, "files"),
+				      json_string("a file with a longer name"));
 	assert_int_equal(manifest_write(small, b->own.out, &e), 0);
 	pid = fork();
 	if (pid == 0) {
@@ -252,7 +286,8 @@ static void assert_hashes(const struct bench *b, const json_t *files)
 
 	/* a directory comes where its name does */
 	assert_true(asprintf(&command,
-			     "cd %s/out && find . -type f ! -name manifest.json | tr / '\\001' | LC_ALL=C sort |"
+			     "cd %s/out && find . -type f ! -name manifest.json | tr / '\\001' | "
+			     "LC_ALL=C sort |"
 			     " tr '\\001' / | sed 's|^./||' | xargs -d '\\n' sha256sum",
 			     b->own.path) > 0);
 	out = popen(command, "re");

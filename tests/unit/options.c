@@ -71,21 +71,22 @@ static void without_options_there_are_defaults(void **state)
 	assert_int_equal(line.options.memory, 0);
 	assert_int_equal(line.options.min_free, 64 << 20);
 	assert_int_equal(line.options.compress, COMPRESS_ZSTD);
-	assert_false(line.options.detach || line.options.json || line.options.quiet || line.options.verbose ||
-		     line.options.help || line.options.version);
+	assert_false(line.options.detach || line.options.json || line.options.quiet ||
+		     line.options.verbose || line.options.help || line.options.version);
 }
 
 /* Each takes its value in each form that its row allows. */
 static void each_form_of_an_option_is_the_same(void **state)
 {
 	static const char *const lines[] = {
-		"-o /x --max-time 5m --min-free 1G --memory 2G --plan " HASH " --compress gzip -d --json -q -v -h --version r",
+		"-o /x --max-time 5m --min-free 1G --memory 2G --plan " HASH
+		" --compress gzip -d --json -q -v -h --version r",
 		"-o/x --max-time=5m --min-free=1G --memory=2G --plan=" HASH
 		" --compress=gzip --detach --json --quiet --verbose --help --version r",
 		"--output /x r --version -h -v -q --json -d --compress gzip --plan " HASH
 		" --memory 2G --min-free 1G --max-time 5m",
-		"--output=/y --output=/x --max-time=1s --max-time=5m --min-free=1G --memory=2G --plan " HASH
-		" --compress=none --compress=gzip -d -d --json -q -v r -h --version",
+		"--output=/y --output=/x --max-time=1s --max-time=5m --min-free=1G --memory=2G "
+		"--plan " HASH " --compress=none --compress=gzip -d -d --json -q -v r -h --version",
 	};
 
 	(void)state;
@@ -99,8 +100,8 @@ static void each_form_of_an_option_is_the_same(void **state)
 		assert_int_equal(line.options.memory, 2ull << 30);
 		assert_string_equal(line.options.plan, HASH);
 		assert_int_equal(line.options.compress, COMPRESS_GZIP);
-		assert_true(line.options.detach && line.options.json && line.options.quiet && line.options.verbose &&
-			    line.options.help && line.options.version);
+		assert_true(line.options.detach && line.options.json && line.options.quiet &&
+			    line.options.verbose && line.options.help && line.options.version);
 	}
 }
 
@@ -144,7 +145,8 @@ static void what_is_wrong_is_told_with_what_is_near(void **state)
 		{ "--memory 99999999999999999999G", "--memory: " },
 		{ "--plan 0123", "64 hexadecimal digits" },
 		{ "--plan " HASH "0", "64 hexadecimal digits" },
-		{ "--plan g123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abcdef0123", "64 hexadecimal digits" },
+		{ "--plan g123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abcdef0123",
+		  "64 hexadecimal digits" },
 		{ "--compress xz", "'xz' is not zstd, gzip or none" },
 		{ "--compress=", "'' is not zstd, gzip or none" },
 	};

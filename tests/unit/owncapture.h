@@ -1,5 +1,5 @@
-/* A capture of a test's own, as the engine holds it: a state directory on tmpfs, the plan, the ledger, and kernel
- * objects whose names nobody else has. */
+/* A capture of a test's own, as the engine holds it: a state directory on tmpfs, the plan, the
+ * ledger, and kernel objects whose names nobody else has. */
 #pragma once
 
 #include <fcntl.h>
@@ -14,7 +14,8 @@
 #include "capture.h"
 #include "io.h"
 
-#define OWN_EVENT "syscalls:sys_enter_setpriority" /* nobody else calls it with what we look for */
+#define OWN_EVENT "syscalls:sys_enter_setpriority" /* nobody else calls it with what we look for \
+						    */
 
 struct owncapture {
 	char path[32]; /* of a directory with `state` and `out` */
@@ -42,14 +43,15 @@ static inline int own_directory(const char *path, const char *name)
 	return mkdir(full, 0700) < 0 ? -1 : open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Everything but the sources and conditions, which are only decoded and probed. PLAN is in own_json's words. */
+/* Everything but the sources and conditions, which are only decoded and probed. PLAN is in
+ * own_json's words. */
 static inline void owncapture_open(struct owncapture *own, const char *plan)
 {
 	static unsigned count;
 	autofree char *json = own_json(plan);
 	struct err e = ERR_INIT;
 
-	*own = (struct owncapture){ .path = "/dev/shm/unit-XXXXXX", .state = { .lock = -1 } };
+	*own = (struct owncapture) { .path = "/dev/shm/unit-XXXXXX", .state = { .lock = -1 } };
 	own->c.state = &own->state;
 	if (!mkdtemp(own->path))
 		fail_msg("no directory");
@@ -58,7 +60,8 @@ static inline void owncapture_open(struct owncapture *own, const char *plan)
 	own->state.fd = own_directory(own->path, "state");
 	own->out = own_directory(own->path, "out");
 	if (tracing_open(&own->c.tracing, &e) < 0 || plan_parse(&own->c.plan, json, &e) < 0 ||
-	    ledger_open(&own->c.ledger, own->state.fd, &e) < 0 || stop_create(&own->c.stop, own->state.fd, &e) < 0 ||
+	    ledger_open(&own->c.ledger, own->state.fd, &e) < 0 ||
+	    stop_create(&own->c.stop, own->state.fd, &e) < 0 ||
 	    board_create(&own->c.board, own->state.fd, &e) < 0)
 		fail_msg("%s", e.text);
 	for (size_t i = 0; i < own->c.plan->n_sources; i++) {
@@ -99,8 +102,8 @@ static inline void owncapture_close(struct owncapture *own)
 /* How many of the kernel's trace instances have TEXT in their name. */
 static inline size_t own_instances(const struct owncapture *own, const char *text)
 {
-	autoclosedir DIR *dir =
-		fdopendir(openat(own->c.tracing ? tracing_fd(own->c.tracing) : -1, "instances", O_RDONLY | O_DIRECTORY));
+	autoclosedir DIR *dir = fdopendir(openat(own->c.tracing ? tracing_fd(own->c.tracing) : -1,
+						 "instances", O_RDONLY | O_DIRECTORY));
 	struct dirent *entry;
 	size_t n = 0;
 

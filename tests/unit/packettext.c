@@ -17,10 +17,10 @@
 #define RAW 101
 #define SLL2 276
 
-#define V4(protocol, fragment, total)                                                                                  \
+#define V4(protocol, fragment, total) \
 	"45 00 " total " 00 01 " fragment " 40 " protocol " 00 00 0a 00 00 05 0a 00 00 06 "
-#define V6(next, length)                                                                                               \
-	"60 00 00 00 " length " " next " 40 fd 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01 "                          \
+#define V6(next, length)                                                                      \
+	"60 00 00 00 " length " " next " 40 fd 00 00 00 00 00 00 00 00 00 00 00 00 00 00 01 " \
 	"fd 00 00 00 00 00 00 00 00 00 00 00 00 00 00 02 "
 #define MAC "02 00 00 00 00 01 02 00 00 00 00 02 "
 #define UDP "4c f4 00 35 00 28 00 00 "
@@ -57,30 +57,38 @@ static const struct {
 	  "IP 10.0.0.5.19700 > 10.0.0.6.40112: TCP [S.] seq 1 ack 2 win 256, length 20" },
 	{ RAW, V4("01", "00 00", "00 3c") "03 04 ", "IP 10.0.0.5 > 10.0.0.6: ICMP type 3 code 4" },
 	{ RAW, V4("2f", "00 00", "00 3c") "00 ", "IP 10.0.0.5 > 10.0.0.6: protocol 47, length 40" },
-	{ RAW, V4("11", "20 b9", "00 3c") UDP, "IP 10.0.0.5 > 10.0.0.6: fragment at 1480, protocol 17" },
-	{ RAW, V4("11", "20 00", "05 dc") UDP, "IP 10.0.0.5.19700 > 10.0.0.6.53: UDP, length 1472" },
+	{ RAW, V4("11", "20 b9", "00 3c") UDP,
+	  "IP 10.0.0.5 > 10.0.0.6: fragment at 1480, protocol 17" },
+	{ RAW, V4("11", "20 00", "05 dc") UDP,
+	  "IP 10.0.0.5.19700 > 10.0.0.6.53: UDP, length 1472" },
 	{ RAW, V6("11", "00 28") UDP, "IP6 fd00::1.19700 > fd00::2.53: UDP, length 32" },
 	{ RAW, V6("3a", "00 28") "86 00 ", "IP6 fd00::1 > fd00::2: ICMP type 134 code 0" },
-	{ ETHERNET, MAC "08 00 " V4("11", "00 00", "00 24") UDP, "IP 10.0.0.5.19700 > 10.0.0.6.53: UDP, length 8" },
-	{ ETHERNET, MAC "86 dd " V6("11", "00 10") UDP, "IP6 fd00::1.19700 > fd00::2.53: UDP, length 8" },
+	{ ETHERNET, MAC "08 00 " V4("11", "00 00", "00 24") UDP,
+	  "IP 10.0.0.5.19700 > 10.0.0.6.53: UDP, length 8" },
+	{ ETHERNET, MAC "86 dd " V6("11", "00 10") UDP,
+	  "IP6 fd00::1.19700 > fd00::2.53: UDP, length 8" },
 	{ ETHERNET, MAC "81 00 60 2a 08 00 " V4("11", "00 00", "00 24") UDP,
 	  "vlan 42, IP 10.0.0.5.19700 > 10.0.0.6.53: UDP, length 8" },
 	{ ETHERNET, MAC "81 00 00 01 81 00 00 02 08 06 ", "vlan 1, vlan 2, ARP" },
 	{ ETHERNET, MAC "88 cc 00 ", "ethertype 0x88cc" },
-	{ SLL2, "08 00 00 00 00 00 00 01 00 01 00 06 02 00 00 00 00 01 00 00 " V4("11", "00 00", "00 24") UDP,
+	{ SLL2,
+	  "08 00 00 00 00 00 00 01 00 01 00 06 02 00 00 00 00 01 00 00 " V4("11", "00 00", "00 24")
+		  UDP,
 	  "IP 10.0.0.5.19700 > 10.0.0.6.53: UDP, length 8" },
 	/* cut short */
 	{ RAW, "45 00 00 3c 00 01 ", "IP, cut short" },
 	{ RAW, "44 00 00 3c 00 01 00 00 40 11 00 00 0a 00 00 05 0a 00 00 06 00 ", "IP, cut short" },
 	{ RAW, "60 00 00 00 ", "IP6, cut short" },
-	{ RAW, V4("06", "00 00", "00 3c") "4c f4 9c b0 ", "IP 10.0.0.5.19700 > 10.0.0.6.40112: TCP, cut short" },
+	{ RAW, V4("06", "00 00", "00 3c") "4c f4 9c b0 ",
+	  "IP 10.0.0.5.19700 > 10.0.0.6.40112: TCP, cut short" },
 	{ RAW, V4("11", "00 00", "00 3c") "4c ", "IP 10.0.0.5 > 10.0.0.6: UDP, length 32" },
 	{ RAW, "", "link type 101, 0 bytes" },
 	{ ETHERNET, MAC, "link type 1, 12 bytes" },
 	{ 999, "01 02 ", "link type 999, 2 bytes" },
 	/* lengths that lie */
 	{ RAW, V4("11", "00 00", "00 00") UDP, "IP 10.0.0.5.19700 > 10.0.0.6.53: UDP, length 0" },
-	{ RAW, V6("06", "00 00") TCP, "IP6 fd00::1.19700 > fd00::2.40112: TCP [S.] seq 1 ack 2 win 256, length 0" },
+	{ RAW, V6("06", "00 00") TCP,
+	  "IP6 fd00::1.19700 > fd00::2.40112: TCP [S.] seq 1 ack 2 win 256, length 0" },
 };
 
 static void each_kind_of_packet_has_its_line(void **state)

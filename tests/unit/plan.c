@@ -17,14 +17,15 @@ struct words {
 	const char *schema, *name, *max_time, *collect, *stop;
 };
 
-static const struct words good = { "'schema':1,", "'name':'quiet-side.v1_2',", "'max_time':5000000000,", LOG, EVENT };
+static const struct words good = { "'schema':1,", "'name':'quiet-side.v1_2',",
+				   "'max_time':5000000000,", LOG, EVENT };
 
 static char *plan_text(const struct words *w)
 {
 	autofree char *text = NULL;
 
-	assert_true(asprintf(&text, "{%s%s%s'question':'Who?','post':7,'collect':[%s],'stop':[%s]}", w->schema, w->name,
-			     w->max_time, w->collect, w->stop) > 0);
+	assert_true(asprintf(&text, "{%s%s%s'question':'Who?','post':7,'collect':[%s],'stop':[%s]}",
+			     w->schema, w->name, w->max_time, w->collect, w->stop) > 0);
 	return own_json(text);
 }
 
@@ -74,15 +75,28 @@ static void the_hash_is_that_of_the_text(void **state)
 
 	(void)state;
 	/* printf '%s' '...' | sha256sum */
-	assert_int_equal(plan_parse(&plan, "{\"collect\":[],\"max_time\":1,\"name\":\"x\",\"schema\":1,\"stop\":[]}", &e), 0);
-	assert_string_equal(plan->sha256, "e01be2e323e6edd74ea3a5cb52836b4f8ca2ce36ebcbe0a230dcc9396c335a83");
+	assert_int_equal(
+		plan_parse(
+			&plan,
+			"{\"collect\":[],\"max_time\":1,\"name\":\"x\",\"schema\":1,\"stop\":[]}",
+			&e),
+		0);
+	assert_string_equal(plan->sha256,
+			    "e01be2e323e6edd74ea3a5cb52836b4f8ca2ce36ebcbe0a230dcc9396c335a83");
 	plan_free(plan);
 }
 
 static void what_is_no_json_is_refused(void **state)
 {
-	static const char *const texts[] = { "", "{", "[]", "1", "null", "{\"schema\":1,}", "{\"schema\":1} {}",
-					     "{\"schema\":1,\"schema\":1}", "{\"name\":\"\xff\"}" };
+	static const char *const texts[] = { "",
+					     "{",
+					     "[]",
+					     "1",
+					     "null",
+					     "{\"schema\":1,}",
+					     "{\"schema\":1} {}",
+					     "{\"schema\":1,\"schema\":1}",
+					     "{\"name\":\"\xff\"}" };
 
 	(void)state;
 	for (size_t i = 0; i < countof(texts); i++) {
@@ -111,22 +125,35 @@ static void each_member_is_needed_and_has_its_type(void **state)
 		{ offsetof(struct words, max_time), "'max_time':0,", "no time limit" },
 		{ offsetof(struct words, max_time), "'max_time':'5s',", "no time limit" },
 		{ offsetof(struct words, collect), "5", "good name" },
-		{ offsetof(struct words, collect), "{'type':'log','at':'r.lua:2','log':'kernel'}", "good name" },
-		{ offsetof(struct words, collect), "{'type':'log','name':'kernel','log':'kernel'}", "good name" },
-		{ offsetof(struct words, collect), "{'type':'log','name':[],'at':'r.lua:2','log':'kernel'}", "good name" },
-		{ offsetof(struct words, collect), "{'name':'kernel','at':'r.lua:2','log':'kernel'}", "unknown type ''" },
-		{ offsetof(struct words, collect), "{'type':'lgo','name':'x','at':'r.lua:2'}", "unknown type 'lgo'" },
-		{ offsetof(struct words, collect), "{'type':1,'name':'x','at':'r.lua:2'}", "unknown type ''" },
-		{ offsetof(struct words, collect), "{'type':'log','name':'x','at':'r.lua:2','log':'x'}", "r.lua:2: cannot record" },
-		{ offsetof(struct words, collect), LOG ",{'type':'ftrace','name':'x','at':'r.lua:7','keep':65536}",
+		{ offsetof(struct words, collect), "{'type':'log','at':'r.lua:2','log':'kernel'}",
+		  "good name" },
+		{ offsetof(struct words, collect), "{'type':'log','name':'kernel','log':'kernel'}",
+		  "good name" },
+		{ offsetof(struct words, collect),
+		  "{'type':'log','name':[],'at':'r.lua:2','log':'kernel'}", "good name" },
+		{ offsetof(struct words, collect),
+		  "{'name':'kernel','at':'r.lua:2','log':'kernel'}", "unknown type ''" },
+		{ offsetof(struct words, collect), "{'type':'lgo','name':'x','at':'r.lua:2'}",
+		  "unknown type 'lgo'" },
+		{ offsetof(struct words, collect), "{'type':1,'name':'x','at':'r.lua:2'}",
+		  "unknown type ''" },
+		{ offsetof(struct words, collect),
+		  "{'type':'log','name':'x','at':'r.lua:2','log':'x'}", "r.lua:2: cannot record" },
+		{ offsetof(struct words, collect),
+		  LOG ",{'type':'ftrace','name':'x','at':'r.lua:7','keep':65536}",
 		  "r.lua:7: t.ftrace has no events" },
-		{ offsetof(struct words, stop), "{'type':'event','at':'r.lua:3','event':'a:b'}", "stop condition" },
-		{ offsetof(struct words, stop), "{'type':'event','name':'x','event':'a:b'}", "stop condition" },
-		{ offsetof(struct words, stop), "{'type':'evnet','name':'x','at':'r.lua:3'}", "unknown type 'evnet'" },
+		{ offsetof(struct words, stop), "{'type':'event','at':'r.lua:3','event':'a:b'}",
+		  "stop condition" },
+		{ offsetof(struct words, stop), "{'type':'event','name':'x','event':'a:b'}",
+		  "stop condition" },
+		{ offsetof(struct words, stop), "{'type':'evnet','name':'x','at':'r.lua:3'}",
+		  "unknown type 'evnet'" },
 		{ offsetof(struct words, stop), "null", "unknown type ''" },
-		{ offsetof(struct words, stop), EVENT ",{'type':'line','name':'x','at':'r.lua:8','log':'kernel'}",
+		{ offsetof(struct words, stop),
+		  EVENT ",{'type':'line','name':'x','at':'r.lua:8','log':'kernel'}",
 		  "r.lua:8: a line is found by" },
-		{ offsetof(struct words, stop), "{'type':'event','name':'x','at':'r.lua:3','event':'kprobe:a b'}",
+		{ offsetof(struct words, stop),
+		  "{'type':'event','name':'x','at':'r.lua:3','event':'kprobe:a b'}",
 		  "white space" },
 	};
 
@@ -143,7 +170,20 @@ static void each_member_is_needed_and_has_its_type(void **state)
 static void names_lead_nowhere_else(void **state)
 {
 	static const char *const names[] = {
-		"", ".", "..", ".x", "../x", "a/b", "/x", "a b", "a\\n", "a\\u0000b", "\u00fc", "a*", "a:b", "a%",
+		"",
+		".",
+		"..",
+		".x",
+		"../x",
+		"a/b",
+		"/x",
+		"a b",
+		"a\\n",
+		"a\\u0000b",
+		"\u00fc",
+		"a*",
+		"a:b",
+		"a%",
 		"0123456789012345678901234567890123456789012345678901234567890123x",
 	};
 
@@ -153,7 +193,9 @@ static void names_lead_nowhere_else(void **state)
 		struct words plan = good, part = good;
 
 		assert_true(asprintf(&name, "'name':'%s',", names[i]) > 0);
-		assert_true(asprintf(&source, "{'type':'log','name':'%s','at':'r.lua:2','log':'kernel'}", names[i]) > 0);
+		assert_true(asprintf(&source,
+				     "{'type':'log','name':'%s','at':'r.lua:2','log':'kernel'}",
+				     names[i]) > 0);
 		plan.name = name;
 		part.collect = source;
 		refuse(&plan, strstr(names[i], "\\u0000") ? "no JSON" : "no name");
@@ -184,7 +226,8 @@ static void sources_and_conditions_share_probes(void **state)
 	struct plan *plan;
 
 	(void)state;
-	w.collect = "{'type':'ftrace','name':'x','at':'r.lua:2','keep':65536,'events':[{'event':'kprobe:f'}]}";
+	w.collect = "{'type':'ftrace','name':'x','at':'r.lua:2','keep':65536,'events':[{'event':'"
+		    "kprobe:f'}]}";
 	w.stop = "{'type':'event','name':'gone','at':'r.lua:3','event':'kprobe:f'}," EVENT;
 	text = plan_text(&w);
 	if (plan_parse(&plan, text, &e) < 0)

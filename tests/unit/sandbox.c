@@ -37,7 +37,7 @@
 /* Opened before the sandbox; all that is tried in it is tried on these. */
 struct bench {
 	char path[32];
-	int dir; /* with the files `old` and `secret`, which is another user's */
+	int dir;  /* with the files `old` and `secret`, which is another user's */
 	int held; /* `old`, for reading and writing */
 	int pair[2];
 	void *page;
@@ -232,7 +232,10 @@ static long make_code_of_data(const struct bench *b)
 static long map_code(const struct bench *b)
 {
 	(void)b;
-	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+			       MAP_FAILED
+		       ? -1
+		       : 0;
 }
 
 static long become_root(const struct bench *b)
@@ -294,7 +297,8 @@ static const struct attempt {
 	{ "have a new namespace", have_new_namespace, 0 },
 };
 
-/* In a process of its own. Returns 0 or an errno; 255 if the sandbox itself could not be entered. */
+/* In a process of its own. Returns 0 or an errno; 255 if the sandbox itself could not be entered.
+ */
 static int try_in(const struct bench *b, enum sandbox sandbox, const struct attempt *attempt)
 {
 	struct err e = ERR_INIT;
@@ -342,8 +346,10 @@ static void who_reads_can_open_anything_and_change_nothing(void **state)
 /* Without a sandbox all of it works but for a few: else the tests above would prove nothing. */
 static void outside_most_of_it_works(void **state)
 {
-	static const char *const harmless[] = { "open to write", "make a socket", "make a process", "run a program",
-						"make code of data", "map code", "become root", "change a mode" };
+	static const char *const harmless[] = { "open to write",     "make a socket",
+						"make a process",    "run a program",
+						"make code of data", "map code",
+						"become root",       "change a mode" };
 
 	for (size_t i = 0; i < countof(attempts); i++) {
 		pid_t pid;
@@ -398,13 +404,17 @@ static void nobody_has_no_capability_and_the_reader_four(void **state)
 		const char *lines[5];
 	} rows[] = {
 		{ SANDBOX_COMPUTE,
-		  { "Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "Groups:\t \n",
-		    "CapPrm:\t0000000000000000\n", "CapBnd:\t0000000000000000\n" } },
+		  { "Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n",
+		    "Groups:\t \n", "CapPrm:\t0000000000000000\n",
+		    "CapBnd:\t0000000000000000\n" } },
 		{ SANDBOX_HELD,
-		  { "Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n", "Groups:\t \n",
-		    "CapPrm:\t0000000000000000\n", "CapBnd:\t0000000000000000\n" } },
-		/* to read and search, to look into processes, at the log, and at what only an administrator sees */
-		{ SANDBOX_READER, { "CapPrm:\t0000000400280004\n", "CapEff:\t0000000400280004\n" } },
+		  { "Uid:\t65534\t65534\t65534\t65534\n", "Gid:\t65534\t65534\t65534\t65534\n",
+		    "Groups:\t \n", "CapPrm:\t0000000000000000\n",
+		    "CapBnd:\t0000000000000000\n" } },
+		/* to read and search, to look into processes, at the log, and at what only an
+		   administrator sees */
+		{ SANDBOX_READER,
+		  { "CapPrm:\t0000000400280004\n", "CapEff:\t0000000400280004\n" } },
 	};
 
 	(void)state;
@@ -415,7 +425,8 @@ static void nobody_has_no_capability_and_the_reader_four(void **state)
 		assert_non_null(strstr(text, "Seccomp:\t2\n"));
 		for (size_t j = 0; j < countof(rows[i].lines) && rows[i].lines[j]; j++)
 			if (!strstr(text, rows[i].lines[j]))
-				fail_msg("no '%s' in sandbox %d: %s", rows[i].lines[j], rows[i].sandbox, text);
+				fail_msg("no '%s' in sandbox %d: %s", rows[i].lines[j],
+					 rows[i].sandbox, text);
 	}
 }
 

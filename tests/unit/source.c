@@ -1,4 +1,5 @@
-/* What every source has to keep to, whatever it records: each test runs for each row of source_table. */
+/* What every source has to keep to, whatever it records: each test runs for each row of
+ * source_table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +49,9 @@ static void provoke_call(void)
 
 static void provoke_packets(void)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(0x7f000001) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(PORT),
+				  .sin_addr.s_addr = htonl(0x7f000001) };
 	autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	for (int i = 0; i < 10; i++)
@@ -118,20 +121,23 @@ static bool text_is_whole(int fd)
 
 static const struct kind kinds[] = {
 	{ "ftrace",
-	  "{'type':'ftrace','name':'unit','at':'test.lua:1','keep':1048576,'post_keep':65536,'stack':false,'pids':[],"
-	  "'comm':['unit-source'],'events':[{'event':'" OWN_EVENT "','filter':'which == 77','stack':true,"
-	  "'at':'test.lua:2'},{'event':'signal:*','optional':true,'at':'test.lua:3'}]}",
+	  "{'type':'ftrace','name':'unit','at':'test.lua:1','keep':1048576,'post_keep':65536,"
+	  "'stack':false,'pids':[],'comm':['unit-source'],'events':["
+	  "{'event':'" OWN_EVENT "','filter':'which == 77','stack':true,'at':'test.lua:2'},"
+	  "{'event':'signal:*','optional':true,'at':'test.lua:3'}]}",
 	  "keep events", "stack post_keep pids comm", provoke_call, dat_is_whole },
 	{ "packets",
-	  "{'type':'packets','name':'unit','at':'test.lua:1','host':['127.0.0.1'],'src':[],'dst':[],'port':[19700],"
-	  "'filter':'udp','keep':1048576,'payload':128,'interface':'lo'}",
+	  "{'type':'packets','name':'unit','at':'test.lua:1','host':['127.0.0.1'],'src':[],'dst':[],"
+	  "'port':[19700],'filter':'udp','keep':1048576,'payload':128,'interface':'lo'}",
 	  "keep", "", provoke_packets, pcapng_is_whole },
 	{ "files",
-	  "{'type':'files','name':'unit','at':'test.lua:1','paths':[{'path':'/proc/uptime','optional':false,"
-	  "'at':'test.lua:2'}],'start':true,'stop':true,'every':20000000,'keep_ns':1000000000,'max':65536}",
+	  "{'type':'files','name':'unit','at':'test.lua:1','paths':["
+	  "{'path':'/proc/uptime','optional':false,'at':'test.lua:2'}],"
+	  "'start':true,'stop':true,'every':20000000,'keep_ns':1000000000,'max':65536}",
 	  "paths", "", provoke_nothing, text_is_whole },
-	{ "log", "{'type':'log','name':'unit','at':'test.lua:1','log':'kernel','keep':65536}", "log", "", provoke_log,
-	  text_is_whole },
+	{ "log",
+	  "{'type':'log','name':'unit','at':'test.lua:1','log':'kernel','keep':65536}",
+	  "log", "", provoke_log, text_is_whole },
 };
 
 struct bench {
@@ -139,7 +145,7 @@ struct bench {
 	const struct source_ops *ops;
 	struct owncapture own;
 	struct source *source;
-	struct worker worker; /* that records */
+	struct worker worker;  /* that records */
 	struct report *report; /* shared with the process that saves */
 	struct anchor anchors[2];
 };
@@ -159,8 +165,10 @@ static void bench_open_plan(struct bench *b)
 	autofree char *plan = NULL;
 
 	assert_true(asprintf(&plan,
-			     "{'schema':1,'name':'unit','max_time':1000000000,'post':1000000,'collect':[%s],'stop':["
-			     "{'type':'event','name':'s','at':'test.lua:9','event':'" OWN_EVENT "','filter':'which == 78'}]}",
+			     "{'schema':1,'name':'unit','max_time':1000000000,'post':1000000,'"
+			     "collect':[%s],'stop':["
+			     "{'type':'event','name':'s','at':'test.lua:9','event':'" OWN_EVENT
+			     "','filter':'which == 78'}]}",
 			     b->kind->spec) > 0);
 	owncapture_open(&b->own, plan);
 	b->source = &b->own.c.plan->sources[0];
@@ -174,7 +182,8 @@ static int setup(void **state)
 	b->ops = *state;
 	b->kind = kind_of(b->ops);
 	b->worker.fd = -1;
-	b->report = mmap(NULL, sizeof(*b->report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	b->report = mmap(NULL, sizeof(*b->report), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	b->anchors[0] = anchor_take();
 	bench_open_plan(b);
 	*state = b;
@@ -199,11 +208,16 @@ static json_t *good_spec(const struct bench *b)
 	return json_loads(text, 0, NULL);
 }
 
-/* Decodes, and probes what was taken; whatever SPEC is, all of it is freed. Returns whether it was taken. */
+/* Decodes, and probes what was taken; whatever SPEC is, all of it is freed. Returns whether it was
+ * taken. */
 static bool takes(const struct bench *b, const json_t *spec)
 {
 	struct probes probes = { 0 };
-	struct source s = { .ops = b->ops, .name = "unit", .at = "test.lua:1", .spec = spec, .probes = &probes,
+	struct source s = { .ops = b->ops,
+			    .name = "unit",
+			    .at = "test.lua:1",
+			    .spec = spec,
+			    .probes = &probes,
 			    .tracing = b->own.c.tracing };
 	struct err e = ERR_INIT, probe = ERR_INIT;
 	struct cost cost = { 0 };
@@ -221,8 +235,18 @@ static bool takes(const struct bench *b, const json_t *spec)
 
 /* What members are replaced by: one of each type, and numbers that lead astray. */
 static const char *const palette[] = {
-	"null", "true", "0", "-1", "9223372036854775807", "1.5", "\"\"", "\"\\\" || 1 == 1 %s ../../etc\"", "[]", "[null, 1, [\"x\"]]",
-	"{}", "{\"path\": 1}",
+	"null",
+	"true",
+	"0",
+	"-1",
+	"9223372036854775807",
+	"1.5",
+	"\"\"",
+	"\"\\\" || 1 == 1 %s ../../etc\"",
+	"[]",
+	"[null, 1, [\"x\"]]",
+	"{}",
+	"{\"path\": 1}",
 };
 
 static json_t *palette_json(size_t i)
@@ -293,7 +317,8 @@ static void a_member_of_another_type_is_refused(void **state)
 		for (size_t i = 0; i < countof(palette); i++) {
 			autojson json_t *spec = good_spec(b), *other = palette_json(i);
 
-			if (json_typeof(other) == json_typeof(value) || (json_is_boolean(other) && json_is_boolean(value)))
+			if (json_typeof(other) == json_typeof(value) ||
+			    (json_is_boolean(other) && json_is_boolean(value)))
 				continue;
 			json_object_set(spec, key, other);
 			if (takes(b, spec))
@@ -520,7 +545,9 @@ static void start(struct bench *b)
 
 static void decide(struct bench *b)
 {
-	struct stop_record record = { .by = STOP_USER, .event = clock_boot(), .pid = -1, .text = "enough" };
+	struct stop_record record = {
+		.by = STOP_USER, .event = clock_boot(), .pid = -1, .text = "enough"
+	};
 
 	record.cut = record.event;
 	assert_true(stop_decide(b->own.c.stop, &record));
@@ -560,7 +587,7 @@ static int save(struct bench *b, struct err *e)
 	struct worker worker;
 
 	b->anchors[1] = anchor_take();
-	*b->report = (struct report){ 0 };
+	*b->report = (struct report) { 0 };
 	*e = (struct err)ERR_INIT;
 	if (worker_start(&worker, "save", save_main, b, keep, countof(keep), e) < 0)
 		fail_msg("%s", e->text);
@@ -761,13 +788,17 @@ static void holes_beyond_the_last_one_are_put_together(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < countof(report.holes) + 10; i++)
-		report_hole(&report, "a place with a name that is longer than what a hole has room for", 100 + i, 200 + i, 2);
+		report_hole(&report,
+			    "a place with a name that is longer than what a hole has room for",
+			    100 + i, 200 + i, 2);
 	assert_int_equal(report.n_holes, countof(report.holes));
 	assert_int_equal(report.lost, 2 * (countof(report.holes) + 10));
 	assert_int_equal(report.holes[0].from, 100);
 	assert_string_equal(report.holes[countof(report.holes) - 1].what, "several");
-	assert_int_equal(report.holes[countof(report.holes) - 1].from, 100 + countof(report.holes) - 1);
-	assert_int_equal(report.holes[countof(report.holes) - 1].to, 200 + countof(report.holes) + 9);
+	assert_int_equal(report.holes[countof(report.holes) - 1].from,
+			 100 + countof(report.holes) - 1);
+	assert_int_equal(report.holes[countof(report.holes) - 1].to,
+			 200 + countof(report.holes) + 9);
 	assert_int_equal(report.holes[countof(report.holes) - 1].count, 22);
 }
 
@@ -780,7 +811,10 @@ static void an_unknown_type_is_not_found(void **state)
 		assert_ptr_equal(source_find((*ops)->type), *ops);
 }
 
-#define ROW(test) { #test, test, setup, teardown, NULL }
+#define ROW(test)                                  \
+	{                                          \
+#test, test, setup, teardown, NULL \
+	}
 
 static const struct CMUnitTest rows[] = {
 	ROW(garbage_in_any_member_is_refused_or_harmless),
@@ -806,7 +840,8 @@ static int enter(void **state)
 	autoclose int fd = -1;
 
 	(void)state;
-	if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET) < 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -1;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	signal(SIGPIPE, SIG_IGN);
@@ -829,7 +864,9 @@ int main(void)
 
 			tests[n] = rows[i];
 			tests[n].initial_state = (void *)*ops;
-			tests[n].name = asprintf(&name, "%s: %s", (*ops)->type, rows[i].name) < 0 ? rows[i].name : name;
+			tests[n].name = asprintf(&name, "%s: %s", (*ops)->type, rows[i].name) < 0
+						? rows[i].name
+						: name;
 		}
 	}
 	failed = _cmocka_run_group_tests("source", tests, n, enter, NULL);

@@ -239,8 +239,11 @@ static void what_another_user_could_have_made_is_none(void **unused)
 	assert_int_equal(mkdir("/dev/shm/tracer-short", 0700), 0);
 	assert_int_equal(mkdir("/dev/shm/" SECOND, 0700), 0);
 	assert_int_equal(mkdir("/dev/shm/tracer-" SECOND "X", 0700), 0);
-	assert_int_equal(symlink("/dev/shm/tracer-" FIRST, "/dev/shm/tracer-01J000000000000000000000LN"), 0);
-	assert_int_equal(io_create_file(AT_FDCWD, "/dev/shm/tracer-01J00000000000000000000FIL", "", 0, &e), 0);
+	assert_int_equal(
+		symlink("/dev/shm/tracer-" FIRST, "/dev/shm/tracer-01J000000000000000000000LN"), 0);
+	assert_int_equal(
+		io_create_file(AT_FDCWD, "/dev/shm/tracer-01J00000000000000000000FIL", "", 0, &e),
+		0);
 	assert_int_equal(state_list(&list, &n, &e), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(list[0].id, FIRST);
@@ -251,7 +254,8 @@ static void the_interrupted_are_told(void **unused)
 	struct state *alive = make(FIRST);
 	autofree char *text = NULL;
 	struct err e = ERR_INIT;
-	int error = dup(STDERR_FILENO), file = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int error = dup(STDERR_FILENO),
+	    file = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	(void)unused;
 	make_dead(SECOND);
@@ -273,8 +277,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON_SHM(it_is_a_closed_directory_on_tmpfs),
-		cmocka_unit_test_setup_teardown(run_goes_first_where_it_is_tmpfs, setup_run, teardown),
-		cmocka_unit_test_setup_teardown(without_tmpfs_this_host_cannot, setup_none, teardown),
+		cmocka_unit_test_setup_teardown(run_goes_first_where_it_is_tmpfs, setup_run,
+						teardown),
+		cmocka_unit_test_setup_teardown(without_tmpfs_this_host_cannot, setup_none,
+						teardown),
 		ON_SHM(an_id_is_taken_once),
 		ON_SHM(a_capture_is_found_by_either_end_of_its_id),
 		ON_SHM(the_living_are_told_from_the_dead),

@@ -54,7 +54,12 @@ static int teardown(void **state)
 /* A record each byte of which tells who wrote it. */
 static struct stop_record record_of(unsigned char who)
 {
-	struct stop_record r = { .by = STOP_CONDITION, .condition = who, .event = who, .cut = who, .pid = who, .cpu = who };
+	struct stop_record r = { .by = STOP_CONDITION,
+				 .condition = who,
+				 .event = who,
+				 .cut = who,
+				 .pid = who,
+				 .cpu = who };
 
 	memset(r.text, who, sizeof(r.text) - 1);
 	return r;
@@ -105,7 +110,8 @@ static void race(struct bench *b, uint32_t *gate, unsigned char who)
 static void one_of_many_at_once_decides_and_all_see_its_whole_record(void **state)
 {
 	struct bench *b = *state;
-	uint32_t *gate = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint32_t *gate =
+		mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct err e = ERR_INIT;
 
 	for (int round = 0; round < ROUNDS; round++) {

@@ -1,4 +1,5 @@
-/* Conditions are decided from a real kernel event, a system call with an argument that nobody else gives it. */
+/* Conditions are decided from a real kernel event, a system call with an argument that nobody else
+ * gives it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,8 @@
 #include "watch.h"
 #include "worker.h"
 
-#define ON(name, rest) "{'type':'event','name':'" name "','at':'r.lua:1','event':'" OWN_EVENT "'" rest "}"
+#define ON(name, rest) \
+	"{'type':'event','name':'" name "','at':'r.lua:1','event':'" OWN_EVENT "'" rest "}"
 #define HIT 7701
 #define OTHER 7702
 #define WAIT (5 * NS_PER_S)
@@ -79,7 +81,9 @@ static void watch_with(struct bench *b, const char *conditions, const char *post
 	autofree char *plan = NULL;
 	struct err e = ERR_INIT;
 
-	assert_true(asprintf(&plan, "{'schema':1,'name':'unit','max_time':1000000000,'post':%s,'collect':[],'stop':[%s]}",
+	assert_true(asprintf(&plan,
+			     "{'schema':1,'name':'unit','max_time':1000000000,'post':%s,'collect':["
+			     "],'stop':[%s]}",
 			     post, conditions) > 0);
 	owncapture_open(&b->own, plan);
 	add_ring(b);
@@ -187,7 +191,10 @@ static void each_of_two_conditions_on_an_event_has_its_own_records(void **state)
 {
 	struct bench *b = *state;
 
-	watch_with(b, ON("first", ",'filter':'which == 7701'") "," ON("second", ",'filter':'which == 7702'"), "0");
+	watch_with(b,
+		   ON("first", ",'filter':'which == 7701'") "," ON("second",
+								   ",'filter':'which == 7702'"),
+		   "0");
 	hit(7703);
 	assert_not_decided(b);
 	hit(OTHER);
@@ -199,8 +206,9 @@ static void a_condition_on_a_task_looks_up_its_name(void **state)
 {
 	struct bench *b = *state;
 
-	watch_with(b, ON("other", ",'filter':'which == 7701 && COMM == \\\"nobody-at-all\\\"'") ","
-			   ON("own", ",'filter':'which == 7701 && COMM == \\\"unit-watch\\\"'"),
+	watch_with(b,
+		   ON("other", ",'filter':'which == 7701 && COMM == \\\"nobody-at-all\\\"'") "," ON(
+			   "own", ",'filter':'which == 7701 && COMM == \\\"unit-watch\\\"'"),
 		   "0");
 	usleep(10000); /* names are recorded at a switch */
 	hit(HIT);
@@ -332,14 +340,18 @@ static void a_line_of_the_kernel_log_decides(void **state)
 	struct err e = ERR_INIT;
 	char text[64];
 
-	if (io_read_file(AT_FDCWD, "/proc/sys/debug/exception-trace", 10, &on, NULL, &e) < 0 || *on != '1') {
-		owncapture_open(&b->own, "{'schema':1,'name':'unit','max_time':1,'collect':[],'stop':[]}");
+	if (io_read_file(AT_FDCWD, "/proc/sys/debug/exception-trace", 10, &on, NULL, &e) < 0 ||
+	    *on != '1') {
+		owncapture_open(&b->own,
+				"{'schema':1,'name':'unit','max_time':1,'collect':[],'stop':[]}");
 		skip();
 	}
-	watch_with(b,
-		   "{'type':'line','name':'never','at':'r.lua:1','log':'kernel','text':'unit*victim'},"
-		   "{'type':'line','name':'fault','at':'r.lua:2','log':'kernel','regex':'^unit-victim.*segfault at 40 '}",
-		   "0");
+	watch_with(
+		b,
+		"{'type':'line','name':'never','at':'r.lua:1','log':'kernel','text':'unit*victim'},"
+		"{'type':'line','name':'fault','at':'r.lua:2','log':'kernel','regex':'^unit-victim."
+		"*segfault at 40 '}",
+		"0");
 	snprintf(text, sizeof(text), "unit-victim[%d]: segfault at 40 ", die_of_a_bad_address());
 	assert_int_equal(await_stop(b)->condition, 1);
 	assert_non_null(strstr(stop_get(b->own.c.stop)->text, text));

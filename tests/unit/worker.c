@@ -195,7 +195,8 @@ static void one_that_hangs_is_killed_at_the_deadline(void **state)
 	await_armed(w);
 	pid = w->pid;
 	start_time = clock_boot();
-	assert_int_equal(worker_finish(w, start_time + 100 * NS_PER_MS, NULL, NULL, &e), -ETIMEDOUT);
+	assert_int_equal(worker_finish(w, start_time + 100 * NS_PER_MS, NULL, NULL, &e),
+			 -ETIMEDOUT);
 	assert_int_equal(e.code, -ETIMEDOUT);
 	assert_non_null(strstr(e.text, "'unit' did not end in time"));
 	assert_in_range(clock_boot() - start_time, 100 * NS_PER_MS, NS_PER_S);
@@ -258,7 +259,8 @@ static int say_descriptors(void *arg, int fd, struct err *e)
 static void it_has_the_kept_descriptors_and_no_others(void **state)
 {
 	struct worker *w = *state;
-	autoclose int low = open("/dev/zero", O_RDONLY), high = fcntl(low, F_DUPFD, 700), kept = fcntl(low, F_DUPFD, 600);
+	autoclose int low = open("/dev/zero", O_RDONLY), high = fcntl(low, F_DUPFD, 700),
+		      kept = fcntl(low, F_DUPFD, 600);
 	int keep[] = { -1, kept };
 	char said[1024] = "", want[128];
 	struct stat null, zero;
@@ -267,16 +269,20 @@ static void it_has_the_kept_descriptors_and_no_others(void **state)
 	assert_true(high >= 700 && kept >= 600);
 	assert_int_equal(stat("/dev/null", &null), 0);
 	assert_int_equal(stat("/dev/zero", &zero), 0);
-	snprintf(want, sizeof(want), "0=%lu 1=%lu 2=%lu %d=%lu ", (unsigned long)null.st_rdev, (unsigned long)null.st_rdev,
-		 (unsigned long)null.st_rdev, kept, (unsigned long)zero.st_rdev);
-	assert_int_equal(worker_start(w, "unit", say_descriptors, NULL, keep, countof(keep), &e), 0);
+	snprintf(want, sizeof(want), "0=%lu 1=%lu 2=%lu %d=%lu ", (unsigned long)null.st_rdev,
+		 (unsigned long)null.st_rdev, (unsigned long)null.st_rdev, kept,
+		 (unsigned long)zero.st_rdev);
+	assert_int_equal(worker_start(w, "unit", say_descriptors, NULL, keep, countof(keep), &e),
+			 0);
 	assert_int_equal(worker_finish(w, clock_boot() + WAIT, collect, said, &e), 0);
 	assert_string_equal(said, want);
 }
 
 static void the_signals_of_a_terminal_do_not_end_it(void **state)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGPIPE, SIGUSR1 };
+	static const int signals[] = {
+		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGPIPE, SIGUSR1
+	};
 	struct worker *w = *state;
 	sigset_t all, before;
 	int status;
