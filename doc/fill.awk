@@ -1,5 +1,5 @@
-# Fills a manual page: a line "@made FILE" stands for text in man(7) that the build has made, "@example FILE" for a
-# recipe. Usage: awk -v doc=DIR -v made=DIR -f fill.awk PAGE.in
+# Fills a manual page: a line "@made FILE" stands for text in man(7) that the build has made,
+# "@example FILE" for a recipe. Usage: awk -v doc=DIR -v made=DIR -f fill.awk PAGE.in
 
 function quoted(line) {
 	gsub(/\\/, "\\e", line)

@@ -146,8 +146,8 @@ fields.files = {
     spec.when = nil
     spec.start = at == "start" or at == "both"
     spec.stop = at == "stop" or at == "both"
-    if spec.every and spec.every < 1000000 then
-      return "every must be 1ms or more"
+    if spec.every and spec.every < 10000000 then
+      return "every must be 10ms or more"
     elseif spec.keep_ns and not spec.every then
       return "keep is the time that samples cover, so it needs every"
     elseif spec.every then
@@ -166,7 +166,7 @@ fields.log = {
   doc = "A log, from the start on.",
   what = {
     key = "log", type = types.log, least = 1, most = 1,
-    doc = "\"kernel\", \"journal\" or the path of a text file.", from = "kmsg of proc(5), journalctl(1)",
+    doc = "\"kernel\".", from = "kmsg of proc(5)",
   },
   name,
   { "keep", types.size, default = "4M", doc = "How much of it is kept.", from = "tracer-recipe(5)" },

@@ -123,7 +123,7 @@ end
 
 types.port = types.integer(1, 65535, "a port from 1 to 65535")
 types.pid = types.integer(1, 4194304, "a process ID from 1 to 4194304")
-types.count = types.integer(1, 1000000000, "a whole number from 1")
+types.count = types.integer(1, 1000000, "a whole number from 1 to 1000000")
 
 types.address = {
   text = 'an IPv4 or IPv6 address like "10.0.0.5" or "fe80::1"',
@@ -165,9 +165,9 @@ types.path = {
 }
 
 types.log = {
-  text = '"kernel", "journal" or an absolute path',
+  text = '"kernel"',
   read = function(v)
-    return (v == "kernel" or v == "journal") and v or types.path.read(v)
+    return v == "kernel" and v or nil
   end,
 }
 

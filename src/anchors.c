@@ -60,7 +60,7 @@ static uint64_t anchors_newest(struct capture *c, const char *name, const struct
 /* Puts a marker between two readings of the boot clock; the tightest of three. 0 if it cannot be told. */
 static void anchors_printk_now(struct capture *c, struct anchor *anchor)
 {
-	struct capture_name name = capture_instance(c->state, "clock");
+	struct capture_name name = capture_instance(c->state, ".clock");
 	uint64_t best = UINT64_MAX;
 	struct ringpage_layout layout;
 	struct err ignored = ERR_INIT;
@@ -98,7 +98,7 @@ int anchors_add(struct capture *c, struct err *e)
 
 int anchors_arm(struct capture *c, struct err *e)
 {
-	struct capture_name name = capture_instance(c->state, "clock");
+	struct capture_name name = capture_instance(c->state, ".clock");
 
 	if (c->tracing && anchors_need_printk(c->plan) && anchors_make_instance(c, name.text, e) < 0)
 		return err_wrap(e, "the kernel log's clock");

@@ -30,7 +30,8 @@ struct capture {
 	size_t n_switches;
 };
 
-/* The name that its kernel objects begin with: "tracer-ID-". */
+/* The name of a kernel object of the capture, "tracer-ID-NAME". One that is not a source's begins with a dot, which no
+ * name in a plan does. */
 struct capture_name {
 	char text[128];
 };

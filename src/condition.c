@@ -15,6 +15,23 @@ static const struct condition_ops *condition_find(const char *type)
 	return NULL;
 }
 
+/* What is left out has its default; what is there and of another type would silently mean something else. */
+static int condition_check(const json_t *spec, struct err *e)
+{
+	static const char *const texts[] = { "filter", "text", "regex" }, *const numbers[] = { "hits", "within" };
+
+	for (size_t i = 0; i < countof(texts); i++)
+		if (json_object_get(spec, texts[i]) && !json_is_string(json_object_get(spec, texts[i])))
+			return err_set(e, "'%s' of a stop condition is no text", texts[i]);
+	for (size_t i = 0; i < countof(numbers); i++) {
+		const json_t *number = json_object_get(spec, numbers[i]);
+
+		if (number && (!json_is_integer(number) || json_integer_value(number) < 0))
+			return err_set(e, "'%s' of a stop condition is no number", numbers[i]);
+	}
+	return 0;
+}
+
 int condition_decode(struct condition *c, const json_t *spec, uint32_t index, struct err *e)
 {
 	const char *type = json_string_value(json_object_get(spec, "type"));
@@ -28,6 +45,8 @@ int condition_decode(struct condition *c, const json_t *spec, uint32_t index, st
 	c->ops = type ? condition_find(type) : NULL;
 	if (!c->ops || !c->name || !c->at)
 		return err_set(e, "the plan has a stop condition of unknown type '%s'", type ? type : "");
+	if (condition_check(spec, e) < 0)
+		return err_wrap(e, "%s", c->at);
 	if (c->hits > 1000000)
 		return err_set(e, "%s: hits = %lld is more than can be counted", c->at, (long long)hits);
 	if (c->ops->decode && c->ops->decode(c, e) < 0)

@@ -18,7 +18,7 @@
 #define CONSOLE_QUEUE (256 << 10) /* bytes that may wait */
 
 /* What a message is, in its first byte. */
-enum console_kind { CONSOLE_LINE = 'l', CONSOLE_STATUS = 's', CONSOLE_RESULT = 'r' };
+enum console_kind { CONSOLE_LINE = 'l', CONSOLE_STATUS = 's', CONSOLE_RESULT = 'r', CONSOLE_DETACH = 'd' };
 
 struct console {
 	int fd;
@@ -60,8 +60,15 @@ static void console_show(struct console_screen *screen, char kind, const char *t
 	console_put(kind == CONSOLE_RESULT ? STDOUT_FILENO : STDERR_FILENO, line, n);
 }
 
+static void console_drop_streams(int null)
+{
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+}
+
 static void console_serve(int fd)
 {
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	struct console_screen screen = { .terminal = isatty(STDERR_FILENO) };
 	struct err ignored = ERR_INIT;
 	char text[2049];
@@ -70,6 +77,8 @@ static void console_serve(int fd)
 	sandbox_enter(SANDBOX_HELD, &ignored);
 	while ((n = recv(fd, text, sizeof(text) - 1, 0)) > 0) {
 		text[n] = '\0';
+		if (text[0] == CONSOLE_DETACH)
+			console_drop_streams(null);
 		console_show(&screen, text[0], text + 1);
 	}
 	if (screen.status)
@@ -175,6 +184,13 @@ void console_result(struct console *console, const char *format, ...)
 	va_start(ap, format);
 	console_send(console, CONSOLE_RESULT, format, ap);
 	va_end(ap);
+}
+
+void console_detach(struct console *console)
+{
+	char kind = CONSOLE_DETACH;
+
+	send(console->fd, &kind, 1, MSG_NOSIGNAL);
 }
 
 void console_end(struct console *console)

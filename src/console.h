@@ -28,5 +28,8 @@ void console_status(struct console *console, const char *format, ...) __attribut
 /* A line on standard output. */
 void console_result(struct console *console, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Lets go of the streams, which others may wait for: what comes later goes nowhere. */
+void console_detach(struct console *console);
+
 /* Lets it write what is queued, for two seconds at most, and ends it. NULL is fine. */
 void console_end(struct console *console);

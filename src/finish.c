@@ -117,7 +117,9 @@ static int finish_forget(struct finish *f, struct err *e)
 	}
 	if (state_remove(take_ptr(f->capture->state), e) < 0)
 		return e->code;
-	console_line(f->crew->console, "the bundle is complete; nothing is left behind");
+	console_line(f->crew->console, "%s; nothing is left behind",
+		     f->capture->board->whole ? "the bundle is complete"
+					      : "a source is not whole, the bundle's summary says which");
 	return 0;
 }
 

@@ -26,6 +26,30 @@ const char *manifest_text(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+char *manifest_escape(const char *text)
+{
+	autojson json_t *whole = json_string(text);
+	char *escaped = NULL;
+	size_t size;
+	FILE *out;
+
+	if (whole)
+		return strdup(text);
+	out = open_memstream(&escaped, &size);
+	for (; out && *text; text++)
+		fprintf(out, *text & 0x80 ? "\\x%02x" : "%c", (unsigned char)*text);
+	if (out)
+		fclose(out);
+	return escaped;
+}
+
+static json_t *manifest_string(const char *text)
+{
+	autofree char *escaped = manifest_escape(text);
+
+	return json_string(escaped ? escaped : "");
+}
+
 static json_t *manifest_time(uint64_t boot, const struct anchor *a)
 {
 	uint64_t wall = anchor_wall(a, boot);
@@ -71,8 +95,9 @@ static json_t *manifest_stop(const struct finish *f, const struct anchor *a)
 {
 	const struct stop_record *stop = stop_get(f->capture->stop);
 	const struct plan *plan = f->capture->plan;
-	json_t *json = json_pack("{s:o, s:o, s:s, s:b}", "event", manifest_time(stop->event, a), "cut",
-				 manifest_time(stop->cut, a), "text", stop->text, "certain", !stop->uncertain);
+	json_t *json = json_pack("{s:o, s:o, s:o, s:b}", "event", manifest_time(stop->event, a), "cut",
+				 manifest_time(stop->cut, a), "text", manifest_string(stop->text), "certain",
+				 !stop->uncertain);
 
 	if (stop->by == STOP_CONDITION && stop->condition < plan->n_conditions) {
 		const struct condition *c = &plan->conditions[stop->condition];
@@ -85,7 +110,7 @@ static json_t *manifest_stop(const struct finish *f, const struct anchor *a)
 		json_object_set_new(json, "cpu", json_integer(stop->cpu));
 	if (stop->pid >= 0) {
 		json_object_set_new(json, "pid", json_integer(stop->pid));
-		json_object_set_new(json, "comm", json_string(stop->comm));
+		json_object_set_new(json, "comm", manifest_string(stop->comm));
 	}
 	return json;
 }
@@ -97,7 +122,7 @@ static json_t *manifest_holes(const struct report *report)
 	for (uint32_t i = 0; i < report->n_holes && i < countof(report->holes); i++) {
 		const struct hole *hole = &report->holes[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I}", "what", hole->what, "from",
+		json_array_append_new(list, json_pack("{s:o, s:I, s:I, s:I}", "what", manifest_string(hole->what), "from",
 						      (json_int_t)hole->from, "to", (json_int_t)hole->to, "count",
 						      (json_int_t)hole->count));
 	}
@@ -120,7 +145,7 @@ static json_t *manifest_source(const struct source *s, const struct report *repo
 			 json_pack("{s:I, s:I}", "from", (json_int_t)report->from, "to", (json_int_t)report->to),
 			 "holes", manifest_holes(report));
 	if (report->note[0])
-		json_object_set_new(json, "note", json_string(report->note));
+		json_object_set_new(json, "note", manifest_string(report->note));
 	return json;
 }
 
@@ -215,7 +240,7 @@ static int manifest_add_file(void *arg, int dirfd, const char *path, struct err 
 	if (manifest_hash(fd, hex, &size, e) < 0)
 		return err_wrap(e, "'%s'", path);
 	json_array_append_new(files,
-			      json_pack("{s:s, s:I, s:s}", "path", path, "size", (json_int_t)size, "sha256", hex));
+			      json_pack("{s:o, s:I, s:s}", "path", manifest_string(path), "size", (json_int_t)size, "sha256", hex));
 	return 0;
 }
 

@@ -43,12 +43,6 @@ void options_help(FILE *out)
 	}
 }
 
-void options_names(FILE *out)
-{
-	for (size_t i = 0; i < countof(option_rows); i++)
-		fprintf(out, "--%s\n", option_rows[i].name);
-}
-
 static const struct option_row *option_by_name(const char *name, size_t length)
 {
 	for (size_t i = 0; i < countof(option_rows); i++)

@@ -30,6 +30,5 @@ struct options {
 int options_parse(struct options *ret, int argc, char **argv, struct err *e);
 void options_clear(struct options *options);
 
-/* The options, a line each, and the bare names for completion. */
+/* The options, a line each. */
 void options_help(FILE *out);
-void options_names(FILE *out);

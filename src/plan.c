@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "auto.h"
+#include "board.h"
+
+#define PLAN_TIME_MAX (1ll << 60) /* ns, so that sums of times stay in range: 36 years */
 
 /* Names become file names: nothing that could lead elsewhere. */
 static bool plan_name_ok(const char *name)
@@ -15,12 +18,32 @@ static bool plan_name_ok(const char *name)
 	return name && *name && *name != '.' && strlen(name) <= 64 && name[strspn(name, allowed)] == '\0';
 }
 
+static int plan_list(const struct plan *plan, const char *key, const json_t **list, struct err *e)
+{
+	*list = json_object_get(plan->json, key);
+	if (!json_is_array(*list))
+		return err_set(e, "the plan has no list '%s'", key);
+	return 0;
+}
+
+static int plan_check_name(const struct plan *plan, const struct source *s, struct err *e)
+{
+	if (!s->at || !plan_name_ok(s->name))
+		return err_set(e, "the plan collects something without a good name");
+	for (const struct source *other = plan->sources; other < s; other++)
+		if (!strcmp(other->name, s->name))
+			return err_set(e, "%s: the name '%s' is taken by %s", s->at, s->name, other->at);
+	return 0;
+}
+
 static int plan_sources(struct plan *plan, struct err *e)
 {
-	const json_t *list = json_object_get(plan->json, "collect");
+	const json_t *list;
 	size_t i;
 	json_t *spec;
 
+	if (plan_list(plan, "collect", &list, e) < 0)
+		return e->code;
 	plan->sources = calloc(json_array_size(list) + 1, sizeof(*plan->sources));
 	if (!plan->sources)
 		return err_set(e, "no memory");
@@ -33,8 +56,8 @@ static int plan_sources(struct plan *plan, struct err *e)
 		s->name = json_string_value(json_object_get(spec, "name"));
 		s->at = json_string_value(json_object_get(spec, "at"));
 		s->ops = type ? source_find(type) : NULL;
-		if (!s->at || !plan_name_ok(s->name))
-			return err_set(e, "the plan collects something without a good name");
+		if (plan_check_name(plan, s, e) < 0)
+			return e->code;
 		if (!s->ops)
 			return err_set(e, "the plan collects something of unknown type '%s'", type ? type : "");
 		if (s->ops->decode(s, e) < 0)
@@ -45,10 +68,12 @@ static int plan_sources(struct plan *plan, struct err *e)
 
 static int plan_conditions(struct plan *plan, struct err *e)
 {
-	const json_t *list = json_object_get(plan->json, "stop");
+	const json_t *list;
 	size_t i;
 	json_t *spec;
 
+	if (plan_list(plan, "stop", &list, e) < 0)
+		return e->code;
 	plan->conditions = calloc(json_array_size(list) + 1, sizeof(*plan->conditions));
 	if (!plan->conditions)
 		return err_set(e, "no memory");
@@ -79,6 +104,17 @@ static void plan_hash(struct plan *plan)
 	sodium_bin2hex(plan->sha256, sizeof(plan->sha256), hash, sizeof(hash));
 }
 
+/* A time of the plan; absent is 0. */
+static int plan_time(const struct plan *plan, const char *key, uint64_t *ns, struct err *e)
+{
+	const json_t *value = json_object_get(plan->json, key);
+
+	if (value && (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > PLAN_TIME_MAX))
+		return err_set(e, "'%s' of the plan is no time", key);
+	*ns = json_integer_value(value);
+	return 0;
+}
+
 static int plan_read(struct plan *plan, const char *text, struct err *e)
 {
 	json_error_t where;
@@ -91,8 +127,11 @@ static int plan_read(struct plan *plan, const char *text, struct err *e)
 		return err_set(e, "the plan has a schema that this version does not know");
 	plan->name = json_string_value(json_object_get(plan->json, "name"));
 	plan->question = json_string_value(json_object_get(plan->json, "question"));
-	plan->post = json_integer_value(json_object_get(plan->json, "post"));
-	plan->max_time = json_integer_value(json_object_get(plan->json, "max_time"));
+	if (plan_time(plan, "post", &plan->post, e) < 0 || plan_time(plan, "max_time", &plan->max_time, e) < 0)
+		return e->code;
+	if (json_array_size(json_object_get(plan->json, "collect")) > BOARD_MAX ||
+	    json_array_size(json_object_get(plan->json, "stop")) > BOARD_MAX)
+		return err_set(e, "a recipe collects at most %d things and has at most %d stop conditions", BOARD_MAX, BOARD_MAX);
 	if (!plan_name_ok(plan->name) || !plan->max_time)
 		return err_set(e, "the plan has no name or no time limit");
 	plan_hash(plan);

@@ -30,7 +30,7 @@ static const int calls_held[] = {
 	SCMP_SYS(ioctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_create1),
 	SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(nanosleep),
 	SCMP_SYS(clock_nanosleep), SCMP_SYS(timerfd_settime), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
-	SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(dup), SCMP_SYS(eventfd2), SCMP_SYS(select),
+	SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(eventfd2), SCMP_SYS(select),
 	SCMP_SYS(pselect6), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(splice),
 };
 

@@ -52,7 +52,11 @@ int stop_open(struct stop_page **ret, int dirfd, struct err *e)
 		return err_sys(e, "cannot open the stop record");
 	if (st.st_size < (off_t)sizeof(struct stop_page))
 		return err_set(e, "the stop record is cut short");
-	return stop_map(ret, fd, PROT_READ | PROT_WRITE, e);
+	if (stop_map(ret, fd, PROT_READ | PROT_WRITE, e) < 0)
+		return e->code;
+	if ((*ret)->state == STOP_WRITING) /* by somebody who was killed at it */
+		(*ret)->state = STOP_OPEN;
+	return 0;
 }
 
 void stop_close(struct stop_page *page)

@@ -28,7 +28,7 @@ struct stop_record {
 
 struct stop_page;
 
-/* Makes the page in the file of that name below DIRFD, or maps an existing one. */
+/* Makes the page in the file of that name below DIRFD, or maps that of a capture whose processes are gone. */
 int stop_create(struct stop_page **ret, int dirfd, struct err *e);
 int stop_open(struct stop_page **ret, int dirfd, struct err *e);
 void stop_close(struct stop_page *page);

@@ -133,7 +133,7 @@ static int watch_open(struct watch *w, struct capture *c, const char *name, stru
 
 static int watch_arm_instance(struct watch *w, struct capture *c, struct err *e)
 {
-	struct capture_name name = capture_instance(c->state, "watch");
+	struct capture_name name = capture_instance(c->state, ".watch");
 
 	if (watch_allocate(w, c, e) < 0)
 		return e->code;

@@ -14,21 +14,28 @@
 #include "prepare.h"
 #include "state.h"
 
-/* The other side of --detach: the ID goes to the one who waits at FD. */
+/* The other side of --detach. */
+struct detached {
+	int fd; /* whoever waits for the ID; -1: it is not detached */
+	struct console *console;
+};
+
 static void capture_armed(void *arg, const char *id)
 {
-	int *fd = arg;
+	struct detached *detached = arg;
 
-	if (*fd < 0)
+	if (detached->fd < 0)
 		return;
-	if (write(*fd, id, strlen(id)) < 0)
-		return; /* whoever waited has left: the capture goes on */
-	close(take_fd(fd));
+	console_detach(detached->console);
+	/* whoever waited may have left: the capture goes on */
+	if (write(detached->fd, id, strlen(id)) >= 0)
+		close(take_fd(&detached->fd));
 }
 
 static int capture_engine(struct prepared *p, const struct about *about, struct state *state,
-			  struct console *console, int *armed_fd, struct err *e)
+			  struct console *console, int armed_fd, struct err *e)
 {
+	struct detached detached = { armed_fd, console };
 	autofree char *ends = prepared_ends(p);
 	struct engine_request rq = {
 		.plan = p->plan,
@@ -39,7 +46,7 @@ static int capture_engine(struct prepared *p, const struct about *about, struct 
 		.max_time = p->max_time,
 		.ends = ends ? ends : "",
 		.armed = capture_armed,
-		.armed_arg = armed_fd,
+		.armed_arg = &detached,
 	};
 	enum exit_code exit = EXIT_FAILED;
 
@@ -80,7 +87,7 @@ static int capture_run_prepared(struct prepared *p, const struct options *option
 	if (r == 0)
 		r = about_read(&about, state->fd, e);
 	if (r == 0) {
-		r = capture_engine(p, &about, state, console, &armed_fd, e);
+		r = capture_engine(p, &about, state, console, armed_fd, e);
 		about_clear(&about);
 	}
 	if (r < 0)

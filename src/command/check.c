@@ -57,12 +57,14 @@ static void check_list(const char *what, const json_t *list)
 static void check_packets(const json_t *spec)
 {
 	static const char *const lists[] = { "host", "src", "dst", "port" };
+	static const char *const texts[] = { "tcp", "filter", "interface" };
 	json_int_t payload = json_integer_value(json_object_get(spec, "payload"));
 
 	for (size_t i = 0; i < countof(lists); i++)
 		check_list(lists[i], json_object_get(spec, lists[i]));
-	if (json_object_get(spec, "filter"))
-		printf("      filter: %s\n", json_string_value(json_object_get(spec, "filter")));
+	for (size_t i = 0; i < countof(texts); i++)
+		if (json_object_get(spec, texts[i]))
+			printf("      %s: %s\n", texts[i], json_string_value(json_object_get(spec, texts[i])));
 	if (payload)
 		printf("      SENSITIVE: the first %lld bytes of each packet\n", (long long)payload);
 	else
@@ -71,6 +73,7 @@ static void check_packets(const json_t *spec)
 
 static void check_paths(const json_t *spec)
 {
+	bool start = json_is_true(json_object_get(spec, "start")), stop = json_is_true(json_object_get(spec, "stop"));
 	size_t i;
 	json_t *path;
 
@@ -79,15 +82,16 @@ static void check_paths(const json_t *spec)
 		       json_is_true(json_object_get(path, "optional")) ? " (if it is there)" : "");
 	if (json_object_get(spec, "every"))
 		printf("      each %s\n", duration_text(json_integer_value(json_object_get(spec, "every"))).text);
-	if (json_is_true(json_object_get(spec, "start")) || json_is_true(json_object_get(spec, "stop")))
-		printf("      at%s%s\n", json_is_true(json_object_get(spec, "start")) ? " the start" : "",
-		       json_is_true(json_object_get(spec, "stop")) ? " the stop" : "");
+	if (start || stop)
+		printf("      at%s%s%s\n", start ? " the start" : "", start && stop ? " and" : "", stop ? " the stop" : "");
 }
 
 static void check_source(const struct source *s)
 {
 	printf("  %-12s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name, s->ops->type, s->at,
 	       size_about(s->cost.kernel_bytes).text, size_about(s->cost.tmpfs_bytes).text);
+	check_list("pids", json_object_get(s->spec, "pids"));
+	check_list("comm", json_object_get(s->spec, "comm"));
 	if (s->ops == &ftrace_source)
 		check_events(s->data);
 	else if (s->ops == &packets_source)
@@ -151,8 +155,9 @@ static void check_probe(const struct probe *probe)
 
 static void check_changes(const struct prepared *p)
 {
-	printf("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; %s\n",
-	       p->plan->probes.n ? "events tracer_ID:*, which others see too, for these:" : "nothing global");
+	printf("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; saved_cmdlines_size, if it is below\n"
+	       "4096%s\n",
+	       p->plan->probes.n ? "; events tracer_ID:*, which others see too, for these, if they are there:" : "");
 	for (size_t i = 0; i < p->plan->probes.n; i++)
 		check_probe(&p->plan->probes.list[i]);
 	puts("What it runs: no program; its own processes, most of them as nobody");

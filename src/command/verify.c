@@ -6,6 +6,7 @@
 
 #include "auto.h"
 #include "bundle.h"
+#include "manifest.h"
 #include "command/command.h"
 #include "sandbox.h"
 
@@ -45,14 +46,16 @@ static int verify_hash(struct bundle_member *member, json_t **ret, char **text, 
 static int verify_visit(void *arg, struct bundle_member *member, struct err *e)
 {
 	bool is_manifest = !strcmp(member->path, "manifest.json");
+	autofree char *path = manifest_escape(member->path), *text = NULL;
 	struct verify *verify = arg;
-	autofree char *text = NULL;
 	json_t *got;
 
+	if (!path)
+		return err_set(e, "no memory");
 	if (verify_hash(member, &got, is_manifest ? &text : NULL, e) < 0)
 		return e->code;
 	if (!is_manifest) {
-		json_object_set_new(verify->seen, member->path, got);
+		json_object_set_new(verify->seen, path, got);
 		return 0;
 	}
 	json_decref(got);

@@ -19,7 +19,8 @@
 
 #define LAST_BEFORE 500 /* lines of each source before the stop */
 #define LAST_AFTER 100 /* and after it */
-#define LAST_LOG_BYTES (1 << 20) /* of a log's end */
+#define LAST_LOG_BYTES (1 << 20) /* of a log's end, and of its lines before the stop: */
+#define LAST_LOG_LINES 100
 
 /* One file that is open for reading. */
 struct last_input {
@@ -40,7 +41,8 @@ struct last {
 	size_t n_lines;
 	uint64_t stop;
 	size_t after; /* lines of this source that came after the stop */
-	struct anchor anchor;
+	struct anchor *anchors; /* oldest first */
+	size_t n_anchors;
 };
 
 /* The file's name without directory and suffix: what its lines are labelled with. */
@@ -141,10 +143,23 @@ static char *last_packet_text(struct pcapng_reader *reader, const struct pcapng_
 	return line;
 }
 
-/* The boot time of a wall stamp, by the anchor that the packets were written with. */
+/* By the anchor before it, as the packets were written: the wall clock may have been set meanwhile. */
 static uint64_t last_boot(const struct last *l, uint64_t wall_ns)
 {
-	return l->anchor.boot + (wall_ns - l->anchor.wall_ns);
+	size_t i = l->n_anchors - 1;
+
+	while (i > 0 && wall_ns < l->anchors[i].wall_ns)
+		i--;
+	return l->anchors[i].boot + (wall_ns - l->anchors[i].wall_ns);
+}
+
+static uint64_t last_wall(const struct last *l, uint64_t boot)
+{
+	size_t i = l->n_anchors - 1;
+
+	while (i > 0 && boot < l->anchors[i].boot)
+		i--;
+	return anchor_wall(&l->anchors[i], boot);
 }
 
 static int last_add_packet(struct last *l, struct pcapng_reader *reader, const struct pcapng_packet *packet,
@@ -187,7 +202,7 @@ static int last_packets_before(struct last *l, struct pcapng_reader *reader, uin
 
 static int last_packets(struct last *l, const struct last_input *input, const char *label, struct err *e)
 {
-	uint64_t wall_stop = anchor_wall(&l->anchor, l->stop);
+	uint64_t wall_stop = last_wall(l, l->stop);
 	int (*const sides[])(struct last *, struct pcapng_reader *, uint64_t, const char *, struct err *) = {
 		last_packets_before, last_packets_after
 	};
@@ -218,6 +233,22 @@ static int last_log_line(struct last *l, const char *line, const char *label)
 	return last_add(l, seconds * NS_PER_S + ns, text);
 }
 
+/* Where the last lines before the stop begin. */
+static char *last_log_start(const struct last *l, char *text)
+{
+	char *starts[LAST_LOG_LINES] = { text };
+	unsigned long long seconds;
+	size_t n = 0;
+
+	for (char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "%*s %llu.", &seconds) == 1 && seconds * NS_PER_S > l->stop)
+			break;
+		starts[n++ % LAST_LOG_LINES] = line;
+	}
+	return n < LAST_LOG_LINES ? text : starts[n % LAST_LOG_LINES];
+}
+
 static int last_log(struct last *l, const struct last_input *input, const char *label, struct err *e)
 {
 	off_t size = lseek(input->fd, 0, SEEK_END);
@@ -228,7 +259,7 @@ static int last_log(struct last *l, const struct last_input *input, const char *
 	if (lseek(input->fd, size > LAST_LOG_BYTES ? size - LAST_LOG_BYTES : 0, SEEK_SET) < 0 ||
 	    io_read(input->fd, LAST_LOG_BYTES, &tail, NULL, e) < 0)
 		return err_wrap(e, "%s", input->path);
-	for (line = strtok_r(tail, "\n", &rest); line && r == 0; line = strtok_r(NULL, "\n", &rest))
+	for (line = strtok_r(last_log_start(l, tail), "\n", &rest); line && r == 0; line = strtok_r(NULL, "\n", &rest))
 		r = last_log_line(l, line, label);
 	return r;
 }
@@ -293,7 +324,7 @@ static void last_write(const struct last *l, FILE *out)
 			fputs("-------- the stop --------\n", out);
 		marked |= delta > 0;
 		fprintf(out, "%+15.9f %s %s\n", (double)delta / NS_PER_S,
-			clock_utc(anchor_wall(&l->anchor, line->time)).text + strlen("2026-08-24T"), line->text);
+			clock_utc(last_wall(l, line->time)).text + strlen("2026-08-24T"), line->text);
 	}
 	if (!marked)
 		fputs("-------- the stop --------\n", out);
@@ -327,23 +358,34 @@ static void last_free(struct last *l)
 	for (size_t i = 0; i < l->n_lines; i++)
 		free(l->lines[i].text);
 	free(l->inputs);
+	free(l->anchors);
 	free(l->lines);
+}
+
+static int last_anchors(struct last *l, const json_t *list, struct err *e)
+{
+	size_t i;
+	json_t *anchor;
+
+	l->anchors = calloc(json_array_size(list) + 1, sizeof(*l->anchors));
+	if (!l->anchors)
+		return err_set(e, "no memory");
+	json_array_foreach (list, i, anchor) {
+		l->anchors[i].boot = manifest_int(anchor, "boot");
+		l->anchors[i].wall_ns = manifest_int(anchor, "wall");
+	}
+	l->n_anchors = json_array_size(list);
+	return l->n_anchors ? 0 : err_set(e, "the manifest has no clocks");
 }
 
 static int last_times(struct last *l, int bundledir, struct err *e)
 {
 	autojson json_t *manifest = NULL;
-	const json_t *anchors, *stop, *anchor;
 
 	if (manifest_read(&manifest, bundledir, e) < 0)
 		return e->code;
-	anchors = json_object_get(json_object_get(manifest, "clocks"), "anchors");
-	anchor = json_array_get(anchors, json_array_size(anchors) - 1);
-	stop = json_object_get(manifest, "stop");
-	l->stop = manifest_int(json_object_get(stop, "event"), "boot");
-	l->anchor.boot = manifest_int(anchor, "boot");
-	l->anchor.wall_ns = manifest_int(anchor, "wall");
-	return l->stop && l->anchor.boot ? 0 : err_set(e, "the manifest has no times");
+	l->stop = manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "boot");
+	return last_anchors(l, json_object_get(json_object_get(manifest, "clocks"), "anchors"), e);
 }
 
 static int last_make(struct last *l, int bundledir, struct err *e)

@@ -184,13 +184,15 @@ static int ftrace_stop(struct source *s, struct capture *c, struct err *e)
 
 static int ftrace_arm(struct source *s, struct capture *c, struct err *e)
 {
+	const struct ftrace *f = s->data;
+
 	/* what its probes are called, and what their filters mean, is known since they were made */
 	if (s->probes->n && ftrace_expand(s, e) < 0)
 		return e->code;
 	/* the ring after the event is armed last: an early hit would use its trigger up */
 	if (ftrace_make_ring(s, c, BEFORE, e) < 0)
 		return e->code;
-	return ftrace_has_post(c->plan) ? ftrace_make_ring(s, c, AFTER, e) : 0;
+	return f->post_keep && ftrace_has_post(c->plan) ? ftrace_make_ring(s, c, AFTER, e) : 0;
 }
 
 const struct source_ops ftrace_source = {

@@ -10,6 +10,32 @@
 #include "tracing.h"
 #include "units.h"
 
+static bool ftrace_is_list_of(const json_t *list, json_type type)
+{
+	size_t i;
+	json_t *item;
+
+	json_array_foreach (list, i, item)
+		if (json_typeof(item) != type)
+			return false;
+	return !list || json_is_array(list);
+}
+
+/* A list of tasks that cannot be read would record those of all. */
+static int ftrace_check(const json_t *spec, struct err *e)
+{
+	const json_t *stack = json_object_get(spec, "stack"), *post = json_object_get(spec, "post_keep");
+
+	if (!ftrace_is_list_of(json_object_get(spec, "pids"), JSON_INTEGER) ||
+	    !ftrace_is_list_of(json_object_get(spec, "comm"), JSON_STRING) ||
+	    !ftrace_is_list_of(json_object_get(spec, "events"), JSON_OBJECT))
+		return err_set(e, "'pids', 'comm' or 'events' of t.ftrace is not well-formed");
+	if ((stack && !json_is_boolean(stack)) ||
+	    (post && (!json_is_integer(post) || json_integer_value(post) < 0 || json_integer_value(post) > 1ll << 40)))
+		return err_set(e, "'stack' or 'post_keep' of t.ftrace is not well-formed");
+	return 0;
+}
+
 int ftrace_decode(struct source *s, struct err *e)
 {
 	struct ftrace *f = calloc(1, sizeof(*f));
@@ -17,13 +43,13 @@ int ftrace_decode(struct source *s, struct err *e)
 	s->data = f;
 	if (!f)
 		return err_set(e, "no memory");
+	if (ftrace_check(s->spec, e) < 0)
+		return e->code;
 	f->keep = json_integer_value(json_object_get(s->spec, "keep"));
 	f->post_keep = json_integer_value(json_object_get(s->spec, "post_keep"));
 	f->stack = json_is_true(json_object_get(s->spec, "stack"));
 	if (f->keep < 4096 || f->keep > 1ull << 40)
 		return err_set(e, "keep = is not between 4K and 1T");
-	if (!f->post_keep)
-		f->post_keep = f->keep / 4 < 65536 ? 65536 : f->keep / 4;
 	if (!json_array_size(json_object_get(s->spec, "events")))
 		return err_set(e, "t.ftrace has no events");
 	return 0;
@@ -212,8 +238,8 @@ static int ftrace_add_spec(struct source *s, const json_t *spec, struct err *e)
 	const char *at = json_string_value(json_object_get(spec, "at"));
 	int r;
 
-	if (!event)
-		return err_set(e, "the plan has an event without a name");
+	if (!event || (json_object_get(spec, "filter") && !json_is_string(json_object_get(spec, "filter"))))
+		return err_set(e, "the plan has an event without a name, or with a filter that is no text");
 	if (probe_is(event))
 		r = ftrace_add_probe(s, spec, e);
 	else if (strpbrk(event, "*?["))

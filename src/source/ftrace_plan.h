@@ -21,7 +21,7 @@ struct ftrace_event {
 
 struct ftrace {
 	uint64_t keep;	    /* bytes of the ring, over all CPUs */
-	uint64_t post_keep; /* bytes of the ring after the event */
+	uint64_t post_keep; /* bytes of the ring after the event, 0 if the recipe has no `post` */
 	bool stack;	    /* of every event */
 	struct ftrace_event *events; /* by ftrace_expand */
 	size_t n_events;

@@ -19,7 +19,7 @@ struct capture_name ftrace_instance(const struct state *state, const struct sour
 {
 	char name[80];
 
-	snprintf(name, sizeof(name), "%s%s", s->name, side == AFTER ? ".post" : "");
+	snprintf(name, sizeof(name), "%s%s", side == AFTER ? ".post-" : "", s->name);
 	return capture_instance(state, name);
 }
 
@@ -220,7 +220,8 @@ static void dump_report(const struct dump *d, const struct source *s, const stru
 												   : found->holes[i].from;
 
 			snprintf(what, sizeof(what), found->holes[i].seam ? "seam on cpu %u" : "cpu %u", cpu);
-			report_hole(report, what, from, found->holes[i].to, found->holes[i].count);
+			report_hole(report, what, from, found->holes[i].to > from ? found->holes[i].to : from,
+				    found->holes[i].count);
 		}
 	}
 	report->outcome = damaged ? OUTCOME_PARTIAL : OUTCOME_OK;

@@ -14,6 +14,7 @@ save all KILL
 convert engine KILL
 convert converter KILL
 seal seal KILL
+seal writer KILL
 seal all KILL"
 
 every() {
@@ -24,7 +25,7 @@ every() {
 		[halt]="engine console watch packets kernel files all"
 		[save]="engine console save numbers packets kernel files all"
 		[convert]="engine console convert converter all"
-		[seal]="engine console seal all")
+		[seal]="engine console seal writer all")
 
 	for stage in arm watch halt save convert seal; do
 		for who in ${processes[$stage]}; do
@@ -61,12 +62,13 @@ family() { # PID NAME-OF-PARENT
 	done
 }
 
-# named WHO: the PIDs, in the order of the family.
+# named WHO: the PIDs, in the order of the family. The writer is seal, once there is a tarball.
 named() {
 	case $1 in
 	engine) echo "$engine" ;;
 	console) family "$engine" - | awk '$2 == "tracer" && $3 == "tracer" { print $1; exit }' ;;
 	converter) family "$engine" - | awk '$2 == "convert" && $3 == "convert" { print $1; exit }' ;;
+	writer) [ -z "$(compgen -G "$out/*.tar*")" ] || named seal ;;
 	all) family "$engine" - | awk '{ print $1 }' ;;
 	*) family "$engine" - | awk -v who="$1" '$2 == who { print $1; exit }' ;;
 	esac
@@ -126,6 +128,7 @@ finished() {
 }
 
 bundles() { find "$out" -maxdepth 1 -name '*.tar.zst'; }
+bundles_verify() { [ -z "$(bundles)" ] || "$tracer" verify "$(bundles)"; }
 left() { [ -n "$id" ] && ls -d "/run/tracer/$id" "/dev/shm/tracer-$id" 2>/dev/null; }
 nobody() { [ -z "$(tracers)" ]; }
 
@@ -201,7 +204,7 @@ fault() { # STAGE WHO SIGNAL
 
 	until begin_until "$@"; do
 		give_up
-		[ $((tries++)) -lt 4 ] || { skip "$what" "it was not met" && return; }
+		[ $((tries++)) -lt 6 ] || { skip "$what" "it was not met" && return; }
 	done
 	id=${state##*[/-]}
 	go_on "$@"
@@ -209,6 +212,7 @@ fault() { # STAGE WHO SIGNAL
 	wait "$engine" 2>/dev/null
 	code=$?
 	[ "$3" = KILL ] || kill -CONT $hit 2>/dev/null
+	t "$what: no bundle is half a bundle" bundles_verify
 	[ -z "$(left)" ] || t "$what: recover finishes it" recovered
 	t "$what: nobody is left" await 10 nobody
 	t "$what: no state is left" is "$(left)" ""
@@ -232,15 +236,14 @@ bundle_of() { # STAGE WHO SIGNAL
 	numbers_are "$@"
 }
 
-# What was in the kernel's ring is whole, unless its own saving process is what was hit.
+# What was in the kernel's ring is whole and ends at the event, unless its own saving process is what was hit, or
+# nobody was there at the event.
 numbers_are() { # STAGE WHO SIGNAL
-	case "$1 $2" in
-	arm\ * | save\ numbers | save\ save | save\ all) return ;;
+	case "$*" in
+	arm\ * | save\ numbers\ * | save\ save\ * | save\ all\ * | watch\ engine\ KILL | watch\ all\ KILL) return ;;
 	esac
 	t "$what: the numbers have no gap" numbers_whole
-	# without anybody there is no end at the event, before it there was none
-	[ "$1 $2 $3" = "watch all KILL" ] || [ "$1 $2 $3" = "watch engine KILL" ] ||
-		t "$what: they end at the event" up_to_the_stop
+	t "$what: they end at the event" up_to_the_stop
 }
 
 patience=6

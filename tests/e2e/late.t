@@ -23,7 +23,7 @@ run "$provoke/numbers" --rate 50000 --stop 5000 --storm 10000 --packet-every 10 
 cp "$T/out" "$T/said"
 sleep 0.2
 for ring in first second; do
-	t "the kernel has ended the ring '$ring'" is "$(cat "$tracefs"/instances/tracer-*"-$ring/tracing_on")" 0
+	t "the kernel has ended the ring '$ring'" is "$(cat "$tracefs/instances/tracer-$(id_of late)-$ring/tracing_on")" 0
 done
 # watch first, that it decides
 for p in $others; do [ "$(cat "/proc/$p/comm")" != tracer-watch ] || kill -CONT "$p"; done

@@ -6,6 +6,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "anchors.h"
@@ -95,6 +100,59 @@ static void the_clock_of_the_kernel_log_is_known(void **state)
 			b->anchors[0].boot - NS_PER_MS, b->anchors[0].boot + NS_PER_MS);
 }
 
+/* The kernel itself logs a process that dies of a bad address. */
+static void die_of_a_bad_address(void)
+{
+	const struct rlimit none = { 0, 0 };
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		volatile int *volatile nowhere = (int *)64;
+
+		setrlimit(RLIMIT_CORE, &none);
+		prctl(PR_SET_NAME, "unit-anchors");
+		signal(SIGSEGV, SIG_DFL);
+		_exit(*nowhere);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+/* The stamp of the newest line with TEXT, 0 if there is none. */
+static uint64_t stamp_of(int kmsg, const char *text)
+{
+	char line[8192];
+	uint64_t us = 0, found = 0;
+	ssize_t n;
+
+	while ((n = read(kmsg, line, sizeof(line) - 1)) > 0) {
+		line[n] = '\0';
+		if (strstr(line, text) && sscanf(line, "%*u,%*u,%" SCNu64, &us) == 1)
+			found = us * NS_PER_US;
+	}
+	return found;
+}
+
+static void a_line_of_the_kernel_log_is_mapped_to_when_it_was_written(void **state)
+{
+	struct bench *b = *state;
+	autoclose int kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	uint64_t before, after, stamp;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(anchors_arm(&b->own.c, &e), 0);
+	lseek(kmsg, 0, SEEK_END);
+	before = clock_boot();
+	die_of_a_bad_address();
+	after = clock_boot();
+	stamp = stamp_of(kmsg, "unit-anchors[");
+	if (!stamp) /* this kernel does not log it */
+		skip();
+	assert_int_equal(anchors_add(&b->own.c, &e), 0);
+	read_all(b);
+	assert_in_range(anchors_printk(b->anchors, b->n, stamp), before - NS_PER_MS,
+			after + NS_PER_MS);
+}
+
 static void without_a_log_nothing_is_made_in_the_kernel(void **state)
 {
 	struct bench *b = *state;
@@ -146,6 +204,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ANCHORS_TEST(each_anchor_lies_between_two_readings_of_every_clock),
 		ANCHORS_TEST(the_clock_of_the_kernel_log_is_known),
+		ANCHORS_TEST(a_line_of_the_kernel_log_is_mapped_to_when_it_was_written),
 		ANCHORS_TEST(without_a_log_nothing_is_made_in_the_kernel),
 		ANCHORS_TEST(a_file_that_is_missing_or_cut_short_is_said),
 		ANCHORS_TEST(half_an_anchor_is_none),

@@ -324,6 +324,29 @@ static void each_file_stands_in_it_with_its_hash(void **state)
 	assert_hashes(b, json_object_get(json, "files"));
 }
 
+/* Names of tasks and files are any bytes. */
+static void bytes_that_are_no_text_lose_nothing_else(void **state)
+{
+	struct bench *b = *state;
+	struct err e = ERR_INIT;
+	const json_t *m;
+
+	decide(b, &(struct stop_record){ .by = STOP_CONDITION, .event = 1500, .cut = 1500, .pid = 42, .comm = "t\xffk",
+					 .text = "sched:sched_switch prev_comm=\xff\xfe next_pid=7" });
+	snprintf(b->reports[1].note, sizeof(b->reports[1].note), "cannot read '/tmp/\xff'");
+	report_hole(&b->reports[1], "if \xff", 1, 2, 3);
+	m = make(b);
+	assert_non_null(strstr(json_string_value(member(m, "stop.text")), "next_pid=7"));
+	assert_number(m, "stop.event.boot", 1500);
+	assert_number(m, "stop.pid", 42);
+	assert_non_null(json_string_value(member(m, "stop.comm")));
+	assert_non_null(strstr(json_string_value(member(m, "sources.1.note")), "cannot read '/tmp/"));
+	assert_number(m, "sources.1.holes.0.count", 3);
+	make_file(b, "log-\xff", 5);
+	assert_int_equal(manifest_add_files(b->json, b->own.out, &e), 0);
+	assert_number(m, "files.0.size", 5);
+}
+
 static void it_decides_how_a_command_exits(void **state)
 {
 	static const struct {
@@ -361,6 +384,7 @@ int main(void)
 		MANIFEST_TEST(what_is_no_manifest_is_refused),
 		MANIFEST_TEST(it_is_replaced_at_once),
 		MANIFEST_TEST(each_file_stands_in_it_with_its_hash),
+		MANIFEST_TEST(bytes_that_are_no_text_lose_nothing_else),
 		cmocka_unit_test(it_decides_how_a_command_exits),
 	};
 

@@ -164,29 +164,33 @@ static void what_is_wrong_is_told_with_what_is_near(void **state)
 	}
 }
 
-/* Whatever is in the list for completion is taken, and stands in the help. */
-static void every_name_is_taken_and_helped(void **state)
+/* "  -o, --output DIR   where ...": the word that begins with "--"; cut off in place. */
+static char *name_in_help(char *line)
 {
-	autofree char *names = NULL, *help = NULL;
-	size_t size;
-	FILE *out = open_memstream(&names, &size);
-	char *rest, *name;
-	size_t n = 0;
+	char *name = strstr(line, "--");
+
+	if (name)
+		name[strcspn(name, " \n")] = '\0';
+	return name;
+}
+
+static void every_option_in_the_help_is_taken(void **state)
+{
+	autofree char *help = NULL;
+	size_t size, n = 0;
+	FILE *out = open_memstream(&help, &size);
+	char *rest, *line;
 
 	(void)state;
-	options_names(out);
-	fclose(out);
-	out = open_memstream(&help, &size);
 	options_help(out);
 	fclose(out);
-	for (rest = names; (name = strsep(&rest, "\n")) && *name; n++) {
-		autoline line = parse(name);
+	for (rest = help; (line = strsep(&rest, "\n")) && *line; n++) {
+		autoline taken = parse(name_in_help(line));
 
-		assert_non_null(strstr(help, name));
-		if (line.r < 0 && !strstr(line.e.text, "needs a value"))
-			fail_msg("%s", line.e.text);
+		if (taken.r < 0 && !strstr(taken.e.text, "needs a value"))
+			fail_msg("%s", taken.e.text);
 	}
-	assert_int_equal(n, 12);
+	assert_true(n > 10);
 }
 
 int main(void)
@@ -196,7 +200,7 @@ int main(void)
 		cmocka_unit_test(each_form_of_an_option_is_the_same),
 		cmocka_unit_test(options_stand_anywhere_and_words_keep_their_order),
 		cmocka_unit_test(what_is_wrong_is_told_with_what_is_near),
-		cmocka_unit_test(every_name_is_taken_and_helped),
+		cmocka_unit_test(every_option_in_the_help_is_taken),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

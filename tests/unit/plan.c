@@ -123,7 +123,16 @@ static void each_member_is_needed_and_has_its_type(void **state)
 		{ offsetof(struct words, name), "'name':5,", "no name" },
 		{ offsetof(struct words, max_time), "", "no time limit" },
 		{ offsetof(struct words, max_time), "'max_time':0,", "no time limit" },
-		{ offsetof(struct words, max_time), "'max_time':'5s',", "no time limit" },
+		{ offsetof(struct words, max_time), "'max_time':'5s',", "is no time" },
+		{ offsetof(struct words, max_time), "'max_time':-1,", "is no time" },
+		{ offsetof(struct words, max_time), "'max_time':9000000000000000000,", "is no time" },
+		{ offsetof(struct words, collect), LOG "," LOG, "'kernel' is taken by r.lua:2" },
+		{ offsetof(struct words, stop),
+		  "{'type':'event','name':'x','at':'r.lua:3','event':'a:b','filter':1}", "no text" },
+		{ offsetof(struct words, stop),
+		  "{'type':'event','name':'x','at':'r.lua:3','event':'a:b','hits':'3'}", "no number" },
+		{ offsetof(struct words, stop),
+		  "{'type':'event','name':'x','at':'r.lua:3','event':'a:b','within':-1}", "no number" },
 		{ offsetof(struct words, collect), "5", "good name" },
 		{ offsetof(struct words, collect), "{'type':'log','at':'r.lua:2','log':'kernel'}",
 		  "good name" },
@@ -203,6 +212,56 @@ static void names_lead_nowhere_else(void **state)
 	}
 }
 
+static void times_are_times_and_lists_are_lists(void **state)
+{
+	static const char *const texts[][2] = {
+		{ "{'schema':1,'name':'x','max_time':1,'post':-1,'collect':[],'stop':[]}", "'post' of the plan is no time" },
+		{ "{'schema':1,'name':'x','max_time':1,'post':'1s','collect':[],'stop':[]}", "'post' of the plan is no time" },
+		{ "{'schema':1,'name':'x','max_time':1,'stop':[]}", "no list 'collect'" },
+		{ "{'schema':1,'name':'x','max_time':1,'collect':{},'stop':[]}", "no list 'collect'" },
+		{ "{'schema':1,'name':'x','max_time':1,'collect':[],'stop':'x'}", "no list 'stop'" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(texts); i++) {
+		autofree char *text = own_json(texts[i][0]);
+		struct err e = ERR_INIT;
+		struct plan *plan;
+
+		assert_true(plan_parse(&plan, text, &e) < 0);
+		if (!strstr(e.text, texts[i][1]))
+			fail_msg("'%s' is not in '%s'", texts[i][1], e.text);
+	}
+}
+
+/* The board has so many places. */
+static void more_than_the_board_has_room_for_is_refused(void **state)
+{
+	(void)state;
+	for (size_t n = BOARD_MAX; n <= BOARD_MAX + 1; n++) {
+		char collect[8192] = "", stop[8192] = "";
+		struct words many_sources = good, many_conditions = good;
+
+		for (size_t i = 0; i < n; i++) {
+			snprintf(collect + strlen(collect), 100, "%s{'type':'log','name':'x%zu','at':'r.lua:2','log':'kernel'}", i ? "," : "", i);
+			snprintf(stop + strlen(stop), 100, "%s" EVENT, i ? "," : "");
+		}
+		many_sources.collect = collect;
+		many_conditions.stop = stop;
+		if (n > BOARD_MAX) {
+			refuse(&many_sources, "at most 64 things");
+			refuse(&many_conditions, "at most 64 stop conditions");
+		} else {
+			autofree char *text = plan_text(&many_sources);
+			struct err e = ERR_INIT;
+			struct plan *plan;
+
+			assert_int_equal(plan_parse(&plan, text, &e), 0);
+			plan_free(plan);
+		}
+	}
+}
+
 static void the_longest_name_is_taken(void **state)
 {
 	struct words w = good;
@@ -262,6 +321,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_json_is_refused),
 		cmocka_unit_test(each_member_is_needed_and_has_its_type),
 		cmocka_unit_test(names_lead_nowhere_else),
+		cmocka_unit_test(times_are_times_and_lists_are_lists),
+		cmocka_unit_test(more_than_the_board_has_room_for_is_refused),
 		cmocka_unit_test(the_longest_name_is_taken),
 		cmocka_unit_test(sources_and_conditions_share_probes),
 		cmocka_unit_test(a_plan_that_is_cut_short_is_refused),

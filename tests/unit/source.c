@@ -125,7 +125,7 @@ static const struct kind kinds[] = {
 	  "'stack':false,'pids':[],'comm':['unit-source'],'events':["
 	  "{'event':'" OWN_EVENT "','filter':'which == 77','stack':true,'at':'test.lua:2'},"
 	  "{'event':'signal:*','optional':true,'at':'test.lua:3'}]}",
-	  "keep events", "stack post_keep pids comm", provoke_call, dat_is_whole },
+	  "keep events", "", provoke_call, dat_is_whole },
 	{ "packets",
 	  "{'type':'packets','name':'unit','at':'test.lua:1','host':['127.0.0.1'],'src':[],'dst':[],"
 	  "'port':[19700],'filter':'udp','keep':1048576,'payload':128,'interface':'lo'}",

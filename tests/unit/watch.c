@@ -363,7 +363,7 @@ static void without_conditions_it_waits_for_the_engine_alone(void **state)
 	struct bench *b = *state;
 
 	watch_with(b, "", "0");
-	assert_int_equal(own_instances(&b->own, capture_instance(&b->own.state, "watch").text), 0);
+	assert_int_equal(own_instances(&b->own, capture_instance(&b->own.state, ".watch").text), 0);
 	hit(HIT);
 	assert_not_decided(b);
 	message_send(b->worker.fd, MESSAGE_STOP, "");
