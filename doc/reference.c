@@ -1,4 +1,5 @@
-/* Prints the constructors of recipes with their fields: the part of tracer-recipe(5) that comes from the program. */
+/* Prints the constructors of recipes with their fields: the part of tracer-recipe(5) that comes
+ * from the program. */
 #include <stdio.h>
 
 #include "auto.h"

@@ -62,9 +62,9 @@ static int about_write_files(int statedir, const struct script_file *files, size
 	return 0;
 }
 
-int about_write(int statedir, const char *outdir, const char *compress, const char *recipe, int n_args,
-		const char *const *args, const char *plan, const struct script_file *files, size_t n_files,
-		struct err *e)
+int about_write(int statedir, const char *outdir, const char *compress, const char *recipe,
+		int n_args, const char *const *args, const char *plan,
+		const struct script_file *files, size_t n_files, struct err *e)
 {
 	autojson json_t *json = json_object();
 	json_t *list = json_array();
@@ -94,7 +94,7 @@ int about_read(struct about *ret, int statedir, struct err *e)
 	autofree char *text = NULL;
 	const char *compress;
 
-	*ret = (struct about){ 0 };
+	*ret = (struct about) { 0 };
 	if (io_read_file(statedir, "capture.json", 1 << 20, &text, NULL, e) < 0)
 		return e->code;
 	ret->json = json_loads(text, 0, NULL);
@@ -112,5 +112,5 @@ int about_read(struct about *ret, int statedir, struct err *e)
 void about_clear(struct about *about)
 {
 	json_decref(about->json);
-	*about = (struct about){ 0 };
+	*about = (struct about) { 0 };
 }

@@ -9,16 +9,16 @@
 enum compress { COMPRESS_ZSTD, COMPRESS_GZIP, COMPRESS_NONE };
 
 struct about {
-	json_t *json; /* owns the strings */
+	json_t *json;         /* owns the strings */
 	const char *outdir;   /* absolute */
 	const char *hostname; /* as the bundle's name has it */
 	enum compress compress;
 };
 
 /* Writes capture.json, plan.json and the files of the recipe below STATEDIR. */
-int about_write(int statedir, const char *outdir, const char *compress, const char *recipe, int n_args,
-		const char *const *args, const char *plan, const struct script_file *files, size_t n_files,
-		struct err *e);
+int about_write(int statedir, const char *outdir, const char *compress, const char *recipe,
+		int n_args, const char *const *args, const char *plan,
+		const struct script_file *files, size_t n_files, struct err *e);
 
 /* Reads capture.json back. */
 int about_read(struct about *ret, int statedir, struct err *e);

@@ -17,7 +17,8 @@ static bool anchors_need_printk(const struct plan *plan)
 	return false;
 }
 
-/* The kernel log and ftrace's clock "perf" both read local_clock(): a marker under that clock tells its time now. */
+/* The kernel log and ftrace's clock "perf" both read local_clock(): a marker under that clock tells
+ * its time now. */
 static int anchors_make_instance(struct capture *c, const char *name, struct err *e)
 {
 	static const char *const settings[][2] = {
@@ -36,8 +37,8 @@ static int anchors_make_instance(struct capture *c, const char *name, struct err
 }
 
 /* The stamp of the newest record in any CPU's ring; reading takes it out. */
-static uint64_t anchors_newest(struct capture *c, const char *name, const struct ringpage_layout *layout,
-			       unsigned cpus)
+static uint64_t anchors_newest(struct capture *c, const char *name,
+			       const struct ringpage_layout *layout, unsigned cpus)
 {
 	autofree uint8_t *page = malloc(layout->page_size);
 	struct ringpage_record record;
@@ -46,7 +47,8 @@ static uint64_t anchors_newest(struct capture *c, const char *name, const struct
 
 	for (unsigned cpu = 0; page && cpu < cpus; cpu++) {
 		struct err absent = ERR_INIT;
-		autoclose int fd = instance_open_cpu(c->tracing, name, cpu, "trace_pipe_raw", &absent);
+		autoclose int fd =
+			instance_open_cpu(c->tracing, name, cpu, "trace_pipe_raw", &absent);
 
 		while (fd >= 0 && read(fd, page, layout->page_size) > 0) {
 			ringpage_open(&walk, layout, page);
@@ -57,7 +59,8 @@ static uint64_t anchors_newest(struct capture *c, const char *name, const struct
 	return newest;
 }
 
-/* Puts a marker between two readings of the boot clock; the tightest of three. 0 if it cannot be told. */
+/* Puts a marker between two readings of the boot clock; the tightest of three. 0 if it cannot be
+ * told. */
 static void anchors_printk_now(struct capture *c, struct anchor *anchor)
 {
 	struct capture_name name = capture_instance(c->state, ".clock");
@@ -65,7 +68,8 @@ static void anchors_printk_now(struct capture *c, struct anchor *anchor)
 	struct ringpage_layout layout;
 	struct err ignored = ERR_INIT;
 	unsigned cpus;
-	autoclose int marker = instance_open(c->tracing, name.text, "trace_marker", O_WRONLY, &ignored);
+	autoclose int marker =
+		instance_open(c->tracing, name.text, "trace_marker", O_WRONLY, &ignored);
 
 	if (marker < 0 || instance_layout(c->tracing, name.text, &layout, &ignored) < 0 ||
 	    instance_cpus(c->tracing, name.text, &cpus, &ignored) < 0)
@@ -100,7 +104,8 @@ int anchors_arm(struct capture *c, struct err *e)
 {
 	struct capture_name name = capture_instance(c->state, ".clock");
 
-	if (c->tracing && anchors_need_printk(c->plan) && anchors_make_instance(c, name.text, e) < 0)
+	if (c->tracing && anchors_need_printk(c->plan) &&
+	    anchors_make_instance(c, name.text, e) < 0)
 		return err_wrap(e, "the kernel log's clock");
 	return anchors_add(c, e);
 }

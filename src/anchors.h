@@ -1,5 +1,5 @@
-/* Anchors between the boot clock and all other clocks, taken at the start, at the stop and in between, kept in the state
- * directory. */
+/* Anchors between the boot clock and all other clocks, taken at the start, at the stop and in
+ * between, kept in the state directory. */
 #pragma once
 
 #include <stddef.h>
@@ -8,8 +8,8 @@
 #include "clock.h"
 #include "err.h"
 
-/* Makes the small trace instance by which the kernel log's clock is read, if the plan has a log; takes the first
- * anchor. */
+/* Makes the small trace instance by which the kernel log's clock is read, if the plan has a log;
+ * takes the first anchor. */
 int anchors_arm(struct capture *c, struct err *e);
 
 /* Takes one more. */

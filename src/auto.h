@@ -42,11 +42,11 @@ static inline void auto_json(json_t **json)
 #define autojson __attribute__((cleanup(auto_json)))
 
 /* The value of *P, which the caller now owns; P is left empty. */
-#define take_ptr(p)                                                                                \
-	({                                                                                         \
-		typeof(p) taken_ = (p);                                                            \
-		(p) = NULL;                                                                        \
-		taken_;                                                                            \
+#define take_ptr(p)                     \
+	({                              \
+		typeof(p) taken_ = (p); \
+		(p) = NULL;             \
+		taken_;                 \
 	})
 
 static inline int take_fd(int *fd)

@@ -11,8 +11,9 @@
 const char *stage_text(enum stage stage)
 {
 	static const char *const words[] = {
-		[STAGE_ARM] = "arm",   [STAGE_WATCH] = "watch",	    [STAGE_HALT] = "halt", [STAGE_SAVE] = "save",
-		[STAGE_CONVERT] = "convert", [STAGE_SEAL] = "seal", [STAGE_DONE] = "done",
+		[STAGE_ARM] = "arm",   [STAGE_WATCH] = "watch",     [STAGE_HALT] = "halt",
+		[STAGE_SAVE] = "save", [STAGE_CONVERT] = "convert", [STAGE_SEAL] = "seal",
+		[STAGE_DONE] = "done",
 	};
 
 	return stage < countof(words) ? words[stage] : "unknown";
@@ -30,7 +31,8 @@ static int board_map(struct board **ret, int fd, int protection, struct err *e)
 
 int board_create(struct board **ret, int statedir, struct err *e)
 {
-	autoclose int fd = openat(statedir, "board", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	autoclose int fd =
+		openat(statedir, "board", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return err_sys(e, "cannot make the page of live figures");

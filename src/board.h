@@ -1,5 +1,5 @@
-/* The board: the live figures of a capture, in a page that every process of it writes its own part of and that
- * `tracer status` reads. */
+/* The board: the live figures of a capture, in a page that every process of it writes its own part
+ * of and that `tracer status` reads. */
 #pragma once
 
 #include <stdint.h>
@@ -30,10 +30,10 @@ struct progress {
 
 struct board {
 	uint32_t schema; /* 1 */
-	uint32_t stage;	 /* enum stage */
-	int32_t pid;	 /* of the engine */
-	uint32_t whole;	/* every source was saved whole */
-	uint64_t armed; /* boot clock: recording since, 0 before */
+	uint32_t stage;  /* enum stage */
+	int32_t pid;     /* of the engine */
+	uint32_t whole;  /* every source was saved whole */
+	uint64_t armed;  /* boot clock: recording since, 0 before */
 	uint64_t max_time;
 	struct stats sources[BOARD_MAX];
 	struct progress conditions[BOARD_MAX];

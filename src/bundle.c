@@ -35,10 +35,12 @@ static char *bundle_newest(void)
 	struct stat st;
 
 	while (dir && (entry = readdir(dir))) {
-		if (!bundle_is_name(entry->d_name) || stat(entry->d_name, &st) < 0 || !S_ISREG(st.st_mode))
+		if (!bundle_is_name(entry->d_name) || stat(entry->d_name, &st) < 0 ||
+		    !S_ISREG(st.st_mode))
 			continue;
-		if (newest && (st.st_mtim.tv_sec < best.tv_sec ||
-			       (st.st_mtim.tv_sec == best.tv_sec && st.st_mtim.tv_nsec < best.tv_nsec)))
+		if (newest &&
+		    (st.st_mtim.tv_sec < best.tv_sec ||
+		     (st.st_mtim.tv_sec == best.tv_sec && st.st_mtim.tv_nsec < best.tv_nsec)))
 			continue;
 		best = st.st_mtim;
 		free(newest);
@@ -66,8 +68,8 @@ static int bundle_error(struct archive *archive, struct err *e)
 }
 
 /* Each member lies below one directory that has the bundle's name. */
-static int bundle_member(struct archive *archive, struct archive_entry *entry, bundle_visit *visit, void *arg,
-			 struct err *e)
+static int bundle_member(struct archive *archive, struct archive_entry *entry, bundle_visit *visit,
+			 void *arg, struct err *e)
 {
 	const char *path = archive_entry_pathname(entry);
 	const char *slash = path ? strchr(path, '/') : NULL;

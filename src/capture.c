@@ -21,7 +21,7 @@ int capture_add_switch(struct capture *c, int fd, bool from_start, struct err *e
 		return err_set(e, "no memory");
 	}
 	c->switches = grown;
-	grown[c->n_switches++] = (struct ring_switch){ .fd = fd, .from_start = from_start };
+	grown[c->n_switches++] = (struct ring_switch) { .fd = fd, .from_start = from_start };
 	return 0;
 }
 

@@ -16,7 +16,8 @@
 /* tracing_on of one kernel ring, held by all who may have to turn it off. */
 struct ring_switch {
 	int fd;
-	bool from_start; /* on from the start, so that finding it off means that the kernel has stopped it */
+	bool from_start; /* on from the start, so that finding it off means that the kernel has
+			    stopped it */
 };
 
 struct capture {
@@ -30,8 +31,8 @@ struct capture {
 	size_t n_switches;
 };
 
-/* The name of a kernel object of the capture, "tracer-ID-NAME". One that is not a source's begins with a dot, which no
- * name in a plan does. */
+/* The name of a kernel object of the capture, "tracer-ID-NAME". One that is not a source's begins
+ * with a dot, which no name in a plan does. */
 struct capture_name {
 	char text[128];
 };
@@ -40,7 +41,8 @@ struct capture_name capture_instance(const struct state *state, const char *name
 /* Holds a ring's tracing_on; takes the descriptor over. */
 int capture_add_switch(struct capture *c, int fd, bool from_start, struct err *e);
 
-/* Turns every kernel ring off; visits all and keeps the first error. Safe in any process that holds them. */
+/* Turns every kernel ring off; visits all and keeps the first error. Safe in any process that holds
+ * them. */
 int switches_off(const struct ring_switch *switches, size_t n, struct err *e);
 
 /* Whether a ring that was on from the start is off now. */

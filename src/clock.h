@@ -12,18 +12,18 @@ uint64_t clock_boot(void);
 /* One reading of all clocks within `width` nanoseconds. */
 struct anchor {
 	uint64_t boot;
-	uint64_t wall_ns; /* CLOCK_REALTIME */
-	uint64_t mono_ns; /* CLOCK_MONOTONIC */
-	uint64_t tai_ns;  /* CLOCK_TAI */
+	uint64_t wall_ns;   /* CLOCK_REALTIME */
+	uint64_t mono_ns;   /* CLOCK_MONOTONIC */
+	uint64_t tai_ns;    /* CLOCK_TAI */
 	uint64_t printk_ns; /* the kernel log's clock, 0 if not known */
-	uint64_t width;   /* how far apart the readings can be */
+	uint64_t width;     /* how far apart the readings can be */
 };
 
 /* The tightest of several readings. */
 struct anchor anchor_take(void);
 
-/* The boot time of a stamp in the kernel log, by the two anchors around it (or the nearest); 0 if no anchor knows
- * that clock. */
+/* The boot time of a stamp in the kernel log, by the two anchors around it (or the nearest); 0 if
+ * no anchor knows that clock. */
 uint64_t anchors_printk(const struct anchor *anchors, size_t n, uint64_t printk_ns);
 
 /* The wall time of BOOT by this anchor. */

@@ -15,13 +15,17 @@ static const struct condition_ops *condition_find(const char *type)
 	return NULL;
 }
 
-/* What is left out has its default; what is there and of another type would silently mean something else. */
+/* What is left out has its default; what is there and of another type would silently mean something
+ * else. */
 static int condition_check(const json_t *spec, struct err *e)
 {
-	static const char *const texts[] = { "filter", "text", "regex" }, *const numbers[] = { "hits", "within" };
+	static const char *const texts[] = { "filter", "text", "regex" }, *const numbers[] = {
+		"hits", "within"
+	};
 
 	for (size_t i = 0; i < countof(texts); i++)
-		if (json_object_get(spec, texts[i]) && !json_is_string(json_object_get(spec, texts[i])))
+		if (json_object_get(spec, texts[i]) &&
+		    !json_is_string(json_object_get(spec, texts[i])))
 			return err_set(e, "'%s' of a stop condition is no text", texts[i]);
 	for (size_t i = 0; i < countof(numbers); i++) {
 		const json_t *number = json_object_get(spec, numbers[i]);
@@ -37,18 +41,20 @@ int condition_decode(struct condition *c, const json_t *spec, uint32_t index, st
 	const char *type = json_string_value(json_object_get(spec, "type"));
 	json_int_t hits = json_integer_value(json_object_get(spec, "hits"));
 
-	*c = (struct condition){ .spec = spec, .index = index };
+	*c = (struct condition) { .spec = spec, .index = index };
 	c->name = json_string_value(json_object_get(spec, "name"));
 	c->at = json_string_value(json_object_get(spec, "at"));
 	c->within = json_integer_value(json_object_get(spec, "within"));
 	c->hits = hits > 0 ? hits : 1;
 	c->ops = type ? condition_find(type) : NULL;
 	if (!c->ops || !c->name || !c->at)
-		return err_set(e, "the plan has a stop condition of unknown type '%s'", type ? type : "");
+		return err_set(e, "the plan has a stop condition of unknown type '%s'",
+			       type ? type : "");
 	if (condition_check(spec, e) < 0)
 		return err_wrap(e, "%s", c->at);
 	if (c->hits > 1000000)
-		return err_set(e, "%s: hits = %lld is more than can be counted", c->at, (long long)hits);
+		return err_set(e, "%s: hits = %lld is more than can be counted", c->at,
+			       (long long)hits);
 	if (c->ops->decode && c->ops->decode(c, e) < 0)
 		return err_wrap(e, "%s", c->at);
 	return 0;
@@ -67,7 +73,7 @@ void condition_free(struct condition *c)
 		c->ops->free(c);
 	format_free(c->format);
 	filter_free(c->filter);
-	*c = (struct condition){ 0 };
+	*c = (struct condition) { 0 };
 }
 
 int condition_tier(const struct condition *c)
@@ -84,8 +90,8 @@ const char *condition_why(const struct condition *c)
 	return NULL;
 }
 
-int condition_join(const struct condition *conditions, size_t n, const struct format *event, int max_tier,
-		   bool *any, char **text, struct err *e)
+int condition_join(const struct condition *conditions, size_t n, const struct format *event,
+		   int max_tier, bool *any, char **text, struct err *e)
 {
 	size_t size, terms = 0;
 	bool every = false;

@@ -18,25 +18,28 @@ struct condition_ops;
 struct condition {
 	const struct condition_ops *ops;
 	const char *name;   /* owned by spec */
-	const char *at;	    /* "recipe.lua:7"; owned by spec */
+	const char *at;     /* "recipe.lua:7"; owned by spec */
 	const json_t *spec; /* its part of the plan */
 	uint32_t index;
-	uint64_t hits;	       /* how many it takes */
-	uint64_t within;       /* ns in which they must come, 0: ever */
-	struct probe *probe;   /* that makes its event, NULL if the kernel has it; borrowed from the plan */
-	struct format *format; /* of the kernel event that it watches, set by probe; NULL until it is made */
+	uint64_t hits;   /* how many it takes */
+	uint64_t within; /* ns in which they must come, 0: ever */
+	struct probe *
+		probe; /* that makes its event, NULL if the kernel has it; borrowed from the plan */
+	struct format *format; /* of the kernel event that it watches, set by probe; NULL until it
+				  is made */
 	struct filter *filter; /* on that event, NULL: every record */
-	void *data;	       /* made by ops->decode, freed by ops->free */
+	void *data;            /* made by ops->decode, freed by ops->free */
 };
 
 struct condition_ops {
 	const char *type; /* the plan's word: "event" */
 
-	/* Reads the spec; no look at the host. NULL if there is nothing beyond the common fields. */
+	/* Reads the spec; no look at the host. NULL if there is nothing beyond the common fields.
+	 */
 	int (*decode)(struct condition *c, struct err *e);
 
-	/* Finds its event on this host, and makes the filter; changes nothing. Where a probe makes the event, this is
-	 * asked before, and again once it is made. */
+	/* Finds its event on this host, and makes the filter; changes nothing. Where a probe makes
+	 * the event, this is asked before, and again once it is made. */
 	int (*probe)(struct condition *c, struct tracing *tracing, struct err *e);
 
 	/* Whether a record that passed the filter counts; NULL: it does. */
@@ -67,7 +70,8 @@ int condition_tier(const struct condition *c);
 /* Why it is not in a better tier; NULL if it is in the first. */
 const char *condition_why(const struct condition *c);
 
-/* The filter for EVENT ("SYSTEM:NAME") that passes whatever any of the conditions in the tiers up to MAX_TIER wants:
- * *any is false if none watches it; *text is the kernel's text, NULL for every record; the caller frees it. */
-int condition_join(const struct condition *conditions, size_t n, const struct format *event, int max_tier,
-		   bool *any, char **text, struct err *e);
+/* The filter for EVENT ("SYSTEM:NAME") that passes whatever any of the conditions in the tiers up
+ * to MAX_TIER wants: *any is false if none watches it; *text is the kernel's text, NULL for every
+ * record; the caller frees it. */
+int condition_join(const struct condition *conditions, size_t n, const struct format *event,
+		   int max_tier, bool *any, char **text, struct err *e);

@@ -18,7 +18,12 @@
 #define CONSOLE_QUEUE (256 << 10) /* bytes that may wait */
 
 /* What a message is, in its first byte. */
-enum console_kind { CONSOLE_LINE = 'l', CONSOLE_STATUS = 's', CONSOLE_RESULT = 'r', CONSOLE_DETACH = 'd' };
+enum console_kind {
+	CONSOLE_LINE = 'l',
+	CONSOLE_STATUS = 's',
+	CONSOLE_RESULT = 'r',
+	CONSOLE_DETACH = 'd'
+};
 
 struct console {
 	int fd;
@@ -53,7 +58,8 @@ static void console_show(struct console_screen *screen, char kind, const char *t
 	if (kind == CONSOLE_STATUS)
 		n = snprintf(line, sizeof(line), "\r\033[K%s", text);
 	else
-		n = snprintf(line, sizeof(line), "%s%s\n", screen->status && kind == CONSOLE_LINE ? "\r\033[K" : "", text);
+		n = snprintf(line, sizeof(line), "%s%s\n",
+			     screen->status && kind == CONSOLE_LINE ? "\r\033[K" : "", text);
 	if (kind == CONSOLE_RESULT && screen->status)
 		console_put(STDERR_FILENO, "\r\033[K", 4);
 	screen->status = kind == CONSOLE_STATUS;
@@ -87,7 +93,8 @@ static void console_serve(int fd)
 
 static void console_child(int fd)
 {
-	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGTTOU, SIGUSR1 };
+	static const int ignored[] = { SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
+				       SIGPIPE, SIGTSTP, SIGTTOU, SIGUSR1 };
 	sigset_t none;
 
 	for (size_t i = 0; i < countof(ignored); i++)
@@ -134,7 +141,8 @@ int console_start(struct console **ret, enum console_mode mode, struct err *e)
 	return 0;
 }
 
-static void console_send(struct console *console, enum console_kind kind, const char *format, va_list ap)
+static void console_send(struct console *console, enum console_kind kind, const char *format,
+			 va_list ap)
 {
 	char text[2048];
 	int n;

@@ -1,5 +1,5 @@
-/* The console: the only process that writes to standard output and error. Its queue drops when it is full, so that a
- * stopped pager or a log on a frozen file system blocks nobody. */
+/* The console: the only process that writes to standard output and error. Its queue drops when it
+ * is full, so that a stopped pager or a log on a frozen file system blocks nobody. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,20 +13,25 @@ enum console_mode {
 	CONSOLE_QUIET, /* only results and errors */
 };
 
-/* Starts the process; from here on the caller's own standard streams are /dev/null. *ret is the caller's. */
+/* Starts the process; from here on the caller's own standard streams are /dev/null. *ret is the
+ * caller's. */
 int console_start(struct console **ret, enum console_mode mode, struct err *e);
 
 /* A line on standard error. */
-void console_line(struct console *console, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void console_line(struct console *console, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* The same, also when quiet. */
-void console_error(struct console *console, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void console_error(struct console *console, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* The one live line of a terminal, replaced in place; nothing elsewhere. */
-void console_status(struct console *console, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void console_status(struct console *console, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* A line on standard output. */
-void console_result(struct console *console, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void console_result(struct console *console, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Lets go of the streams, which others may wait for: what comes later goes nowhere. */
 void console_detach(struct console *console);

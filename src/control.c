@@ -19,7 +19,7 @@ struct control {
 
 static int control_address(struct sockaddr_un *address, const char *path, struct err *e)
 {
-	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	*address = (struct sockaddr_un) { .sun_family = AF_UNIX };
 	if (snprintf(address->sun_path, sizeof(address->sun_path), "%s/control", path) >=
 	    (int)sizeof(address->sun_path))
 		return err_set(e, "'%s' is too long for a socket", path);
@@ -33,7 +33,8 @@ int control_open(struct control **ret, const struct state *state, struct err *e)
 
 	if (control_address(&address, state->path, e) < 0)
 		return e->code;
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 8) < 0)
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(fd, 8) < 0)
 		return err_sys(e, "cannot listen on '%s'", address.sun_path);
 	*ret = calloc(1, sizeof(**ret));
 	if (!*ret)
@@ -65,7 +66,8 @@ bool control_serve(struct control *control)
 		char word[8] = "";
 
 		/* its word comes with the connection: whoever dawdles is not heard */
-		if (poll(&pollfd, 1, 100) > 0 && recv(fd, word, sizeof(word) - 1, MSG_DONTWAIT) > 0 && !strcmp(word, "stop")) {
+		if (poll(&pollfd, 1, 100) > 0 &&
+		    recv(fd, word, sizeof(word) - 1, MSG_DONTWAIT) > 0 && !strcmp(word, "stop")) {
 			stop = true;
 			send(fd, "ok", 2, MSG_DONTWAIT | MSG_NOSIGNAL);
 		}
@@ -86,7 +88,8 @@ int control_stop(const char *path, struct err *e)
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    send(fd, "stop", 4, MSG_NOSIGNAL) != 4)
 		return err_sys(e, "cannot reach the capture");
-	if (poll(&pollfd, 1, CONTROL_WAIT_MS) > 0 && recv(fd, answer, sizeof(answer) - 1, 0) > 0 && !strcmp(answer, "ok"))
+	if (poll(&pollfd, 1, CONTROL_WAIT_MS) > 0 && recv(fd, answer, sizeof(answer) - 1, 0) > 0 &&
+	    !strcmp(answer, "ok"))
 		return 0;
 	return err_set(e, "the capture does not answer; it may be stopped or busy with its bundle");
 }

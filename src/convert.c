@@ -55,7 +55,8 @@ static void convert_run(struct converting *run)
 		outcome = e.code == -ETIMEDOUT ? "timeout" : "failed";
 		log_line("conversion of '%s': %s", path, e.text);
 	}
-	json_array_append_new(run->done, json_pack("{s:s, s:s, s:s}", "what", path, "outcome", outcome, "note", e.text));
+	json_array_append_new(run->done, json_pack("{s:s, s:s, s:s}", "what", path, "outcome",
+						   outcome, "note", e.text));
 }
 
 static int convert_file(void *arg, int dirfd, const char *path, struct err *e)

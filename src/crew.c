@@ -21,8 +21,10 @@
 static void crew_interrupt(struct crew *crew)
 {
 	static const char *const words[] = {
-		[END_EARLY] = "stopping early; the bundle will be complete (again: without conversion)",
-		[SKIP_CONVERSION] = "no conversion; the raw data will be sealed (again: leave everything as it is)",
+		[END_EARLY] =
+			"stopping early; the bundle will be complete (again: without conversion)",
+		[SKIP_CONVERSION] = "no conversion; the raw data will be sealed (again: leave "
+				    "everything as it is)",
 		[LEAVE_IT] = "leaving it for `tracer recover`",
 	};
 
@@ -103,11 +105,11 @@ void crew_wait(struct crew *crew, uint64_t until)
 
 	if (!fds)
 		return;
-	fds[0] = (struct pollfd){ .fd = crew->signals, .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = control_fd(crew->control), .events = POLLIN };
-	fds[2] = (struct pollfd){ .fd = crew->watcher.fd, .events = POLLIN };
+	fds[0] = (struct pollfd) { .fd = crew->signals, .events = POLLIN };
+	fds[1] = (struct pollfd) { .fd = control_fd(crew->control), .events = POLLIN };
+	fds[2] = (struct pollfd) { .fd = crew->watcher.fd, .events = POLLIN };
 	for (size_t i = 0; i < n; i++)
-		fds[i + 3] = (struct pollfd){ .fd = crew->workers[i].fd, .events = POLLIN };
+		fds[i + 3] = (struct pollfd) { .fd = crew->workers[i].fd, .events = POLLIN };
 	if (poll(fds, n + 3, until > now ? (int)((until - now) / NS_PER_MS) + 1 : 0) <= 0)
 		return;
 	crew_take_wishes(crew);
@@ -125,7 +127,9 @@ struct enlisted {
 static int crew_live(void *arg, int fd, struct err *e)
 {
 	const struct enlisted *enlisted = arg;
-	struct live live = { .engine = fd, .statedir = enlisted->capture->state->fd, .stop = enlisted->capture->stop };
+	struct live live = { .engine = fd,
+			     .statedir = enlisted->capture->state->fd,
+			     .stop = enlisted->capture->stop };
 
 	return enlisted->source->ops->live(enlisted->source, &live, e);
 }
@@ -134,7 +138,8 @@ int crew_start_worker(struct crew *crew, struct source *s, struct err *e)
 {
 	struct enlisted enlisted = { s, crew->capture };
 
-	return worker_start(&crew->workers[s->index], s->name, crew_live, &enlisted, &crew->capture->state->fd, 1, e);
+	return worker_start(&crew->workers[s->index], s->name, crew_live, &enlisted,
+			    &crew->capture->state->fd, 1, e);
 }
 
 int crew_start_watcher(struct crew *crew, struct err *e)
@@ -173,7 +178,8 @@ int crew_await_armed(struct crew *crew, struct err *e)
 		if (crew->interrupts)
 			return err_set(e, "interrupted before the start: nothing was recorded");
 		if (clock_boot() > until)
-			return err_set(e, "a process was not ready after %s", duration_text(ARM_WAIT).text);
+			return err_set(e, "a process was not ready after %s",
+				       duration_text(ARM_WAIT).text);
 		crew_wait(crew, until);
 	}
 	if (!failed)
@@ -216,7 +222,8 @@ void crew_stop(struct crew *crew)
 			continue;
 		worker_kill(&crew->workers[i]);
 		crew_note(crew, &crew->workers[i],
-			  "its process did not end in time and was killed: the last moments may be missing");
+			  "its process did not end in time and was killed: the last moments may be "
+			  "missing");
 	}
 	worker_kill(&crew->watcher);
 }
@@ -275,7 +282,9 @@ int crew_open(struct crew *crew, struct capture *capture, struct console *consol
 {
 	size_t n = capture->plan->n_sources;
 
-	*crew = (struct crew){ .capture = capture, .console = console, .watcher = { .fd = -1 }, .signals = -1 };
+	*crew = (struct crew) {
+		.capture = capture, .console = console, .watcher = { .fd = -1 }, .signals = -1
+	};
 	crew->workers = calloc(n + 1, sizeof(*crew->workers));
 	if (!crew->workers)
 		return err_set(e, "no memory");

@@ -1,4 +1,5 @@
-/* The crew: the processes of a capture, and the waiting on them, on signals and on other commands. */
+/* The crew: the processes of a capture, and the waiting on them, on signals and on other commands.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -17,7 +18,7 @@ struct crew {
 	struct capture *capture;
 	struct console *console;
 	struct control *control; /* NULL: other commands cannot reach it */
-	struct watch *watch;	 /* NULL before it is armed */
+	struct watch *watch;     /* NULL before it is armed */
 	struct worker watcher;
 	struct worker *workers; /* one for each source */
 	int signals;
@@ -43,7 +44,8 @@ void crew_start(struct crew *crew);
 /* Waits until something happens, at most until UNTIL on the boot clock, and takes all of it in. */
 void crew_wait(struct crew *crew, uint64_t until);
 
-/* Takes in only what the user wants, by signals or by other commands: for who waits for something else. */
+/* Takes in only what the user wants, by signals or by other commands: for who waits for something
+ * else. */
 void crew_take_wishes(struct crew *crew);
 
 /* From here on the signals of a capture wait until a crew takes them. */
@@ -52,7 +54,8 @@ void crew_block_signals(void);
 /* A watch process that was killed gets a successor. */
 void crew_check_watcher(struct crew *crew);
 
-/* Says "stop" to all and waits for the sources; who does not end in time is killed, and its source says so. */
+/* Says "stop" to all and waits for the sources; who does not end in time is killed, and its source
+ * says so. */
 void crew_stop(struct crew *crew);
 
 /* Kills all at once. */

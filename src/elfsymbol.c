@@ -10,7 +10,8 @@
 #include "auto.h"
 #include "units.h"
 
-#define VERSION_HIDDEN 0x8000 /* in a symbol's version: not the one that a plain name stands for */
+#define VERSION_HIDDEN 0x8000 /* in a symbol's version: not the one that a plain name stands for \
+			       */
 #define VERSIONS_MAX 65536
 
 enum rank { RANK_NONE, RANK_LOCAL, RANK_GLOBAL };
@@ -43,7 +44,8 @@ static int search_split(struct search *s, const char *symbol, struct err *e)
 		errno = 0;
 		s->plus = strtoull(plus + 1, &end, 0);
 		if (end == plus + 1 || *end || errno)
-			return err_set(e, "'%s' is no offset: write SYMBOL+16 or SYMBOL+0x10", plus + 1);
+			return err_set(e, "'%s' is no offset: write SYMBOL+16 or SYMBOL+0x10",
+				       plus + 1);
 		*plus = '\0';
 	}
 	at = strchr(s->name, '@');
@@ -90,7 +92,8 @@ static bool search_version_fits(const struct search *s, int index)
 	return name && !strcmp(name, s->version);
 }
 
-/* Own symbols carry their version in the name: "f@VERSION", or "f@@VERSION" for the one that "f" stands for. */
+/* Own symbols carry their version in the name: "f@VERSION", or "f@@VERSION" for the one that "f"
+ * stands for. */
 static bool search_text_fits(const struct search *s, const char *at)
 {
 	if (!*at)
@@ -119,7 +122,8 @@ static bool symbol_is_function(const GElf_Sym *symbol)
 	       (type == STT_FUNC || type == STT_NOTYPE || type == STT_GNU_IFUNC);
 }
 
-static int search_section(struct search *s, Elf_Scn *section, const GElf_Shdr *header, struct err *e)
+static int search_section(struct search *s, Elf_Scn *section, const GElf_Shdr *header,
+			  struct err *e)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t length = strlen(s->name);
@@ -141,7 +145,8 @@ static int search_section(struct search *s, Elf_Scn *section, const GElf_Shdr *h
 		s->names[s->n_names++] = name;
 		if (strncmp(name, s->name, length) || (name[length] && name[length] != '@'))
 			continue;
-		if (header->sh_type == SHT_DYNSYM ? search_version_fits(s, i) : search_text_fits(s, name + length))
+		if (header->sh_type == SHT_DYNSYM ? search_version_fits(s, i)
+						  : search_text_fits(s, name + length))
 			search_take(s, &symbol);
 	}
 	return 0;
@@ -206,14 +211,17 @@ static int search_check(const struct search *s, struct err *e)
 	if (s->several)
 		return err_set(e, "it has several functions '%s'", s->name);
 	if (GELF_ST_TYPE(s->found.st_info) == STT_GNU_IFUNC)
-		return err_set(e, "'%s' only chooses a function when the program starts: name that one", s->name);
+		return err_set(
+			e, "'%s' only chooses a function when the program starts: name that one",
+			s->name);
 	if (s->plus && s->plus >= s->found.st_size)
 		return err_set(e, "'%s' has %llu bytes, +%llu is behind its end", s->name,
 			       (unsigned long long)s->found.st_size, (unsigned long long)s->plus);
 	return 0;
 }
 
-/* Addresses are those of the loaded program: the segment that holds one tells its place in the file. */
+/* Addresses are those of the loaded program: the segment that holds one tells its place in the
+ * file. */
 static int search_place(const struct search *s, uint64_t address, uint64_t *offset, struct err *e)
 {
 	GElf_Phdr segment;
@@ -221,7 +229,8 @@ static int search_place(const struct search *s, uint64_t address, uint64_t *offs
 
 	elf_getphdrnum(s->elf, &n);
 	for (size_t i = 0; i < n; i++) {
-		if (!gelf_getphdr(s->elf, i, &segment) || segment.p_type != PT_LOAD || !(segment.p_flags & PF_X))
+		if (!gelf_getphdr(s->elf, i, &segment) || segment.p_type != PT_LOAD ||
+		    !(segment.p_flags & PF_X))
 			continue;
 		if (address < segment.p_vaddr || address - segment.p_vaddr >= segment.p_filesz)
 			continue;

@@ -37,7 +37,8 @@ static int engine_arm_probes(struct engine *g, struct err *e)
 	if (probes_make(&g->c, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < plan->n_conditions; i++)
-		if (plan->conditions[i].probe && condition_probe(&plan->conditions[i], g->c.tracing, e) < 0)
+		if (plan->conditions[i].probe &&
+		    condition_probe(&plan->conditions[i], g->c.tracing, e) < 0)
 			return e->code;
 	return 0;
 }
@@ -59,7 +60,8 @@ static int engine_arm_sources(struct engine *g, struct err *e)
 	return 0;
 }
 
-/* The kernel remembers the names of so few tasks by default that old ones would be "<...>" in the bundle. */
+/* The kernel remembers the names of so few tasks by default that old ones would be "<...>" in the
+ * bundle. */
 static int engine_raise_comms(struct engine *g, struct err *e)
 {
 	static const char knob[] = "saved_cmdlines_size";
@@ -80,9 +82,11 @@ static int engine_arm(struct engine *g, struct err *e)
 
 	log_open(state->fd);
 	log_line("capture %s of plan %s", state->id, g->c.plan->sha256);
-	if (ledger_open(&g->c.ledger, state->fd, e) < 0 || stop_create(&g->c.stop, state->fd, e) < 0 ||
-	    board_create(&g->c.board, state->fd, e) < 0 || control_open(&g->crew.control, state, e) < 0 ||
-	    engine_raise_comms(g, e) < 0 || engine_arm_probes(g, e) < 0 || anchors_arm(&g->c, e) < 0 ||
+	if (ledger_open(&g->c.ledger, state->fd, e) < 0 ||
+	    stop_create(&g->c.stop, state->fd, e) < 0 ||
+	    board_create(&g->c.board, state->fd, e) < 0 ||
+	    control_open(&g->crew.control, state, e) < 0 || engine_raise_comms(g, e) < 0 ||
+	    engine_arm_probes(g, e) < 0 || anchors_arm(&g->c, e) < 0 ||
 	    engine_arm_sources(g, e) < 0 || watch_arm(&g->crew.watch, &g->c, e) < 0 ||
 	    crew_start_watcher(&g->crew, e) < 0)
 		return e->code;
@@ -130,7 +134,10 @@ static uint32_t engine_only_condition(const struct plan *plan)
 /* A ring that the kernel has stopped while nobody says why: watch cannot, so the engine does. */
 static void engine_check_rings(struct engine *g)
 {
-	struct stop_record record = { .by = STOP_CONDITION, .uncertain = true, .cpu = UINT32_MAX, .pid = -1,
+	struct stop_record record = { .by = STOP_CONDITION,
+				      .uncertain = true,
+				      .cpu = UINT32_MAX,
+				      .pid = -1,
 				      .condition = engine_only_condition(g->c.plan) };
 
 	if (stop_get(g->c.stop) || !switches_tripped(g->c.switches, g->c.n_switches))
@@ -138,7 +145,8 @@ static void engine_check_rings(struct engine *g)
 	usleep(200 * 1000); /* watch sees it within microseconds, if it lives */
 	record.event = clock_boot();
 	record.cut = record.event;
-	snprintf(record.text, sizeof(record.text), "the kernel stopped a ring, and the process that watches did not say why");
+	snprintf(record.text, sizeof(record.text),
+		 "the kernel stopped a ring, and the process that watches did not say why");
 	if (stop_decide(g->c.stop, &record))
 		log_line("%s", record.text);
 }
@@ -265,11 +273,11 @@ static int engine_undo(struct engine *g, struct err *e)
 
 static int engine_open(struct engine *g, const struct engine_request *rq, struct err *e)
 {
-	*g = (struct engine){ .rq = rq };
+	*g = (struct engine) { .rq = rq };
 	g->c.plan = rq->plan;
 	g->c.state = rq->state;
 	g->c.tracing = rq->tracing;
-	g->finish = (struct finish){ .capture = &g->c, .crew = &g->crew, .about = rq->about };
+	g->finish = (struct finish) { .capture = &g->c, .crew = &g->crew, .about = rq->about };
 	return crew_open(&g->crew, &g->c, rq->console, e);
 }
 
@@ -305,15 +313,16 @@ int engine_run(const struct engine_request *rq, enum exit_code *exit, struct err
 	return r;
 }
 
-/* What a capture that was killed has left: its plan's rings, still running perhaps, and its files. */
+/* What a capture that was killed has left: its plan's rings, still running perhaps, and its files.
+ */
 static int engine_reopen(struct engine *g, struct err *e)
 {
 	struct capture *c = &g->c;
 
 	log_open(c->state->fd);
 	log_line("recovered");
-	if (ledger_open(&c->ledger, c->state->fd, e) < 0 || stop_open(&c->stop, c->state->fd, e) < 0 ||
-	    board_open(&c->board, c->state->fd, e) < 0)
+	if (ledger_open(&c->ledger, c->state->fd, e) < 0 ||
+	    stop_open(&c->stop, c->state->fd, e) < 0 || board_open(&c->board, c->state->fd, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < c->plan->n_sources; i++) {
 		struct source *s = &c->plan->sources[i];

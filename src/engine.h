@@ -13,20 +13,23 @@ struct engine;
 
 /* What a capture is made from. All of it has to outlive the engine. */
 struct engine_request {
-	struct plan *plan;	/* probed against this host */
+	struct plan *plan;       /* probed against this host */
 	struct tracing *tracing; /* NULL if the plan needs none */
-	struct state *state;	/* fresh, or adopted by recover; the engine removes or leaves it */
+	struct state *state;     /* fresh, or adopted by recover; the engine removes or leaves it */
 	const struct about *about;
 	struct console *console;
-	uint64_t max_time;    /* ns */
-	const char *ends; /* what ends it, for the start's line */
-	void (*armed)(void *arg, const char *id); /* called once when it records; NULL: nobody asks */
+	uint64_t max_time; /* ns */
+	const char *ends;  /* what ends it, for the start's line */
+	void (*armed)(void *arg,
+		      const char *id); /* called once when it records; NULL: nobody asks */
 	void *armed_arg;
 };
 
-/* The whole way: arm, start, watch, halt, save, convert, seal. Returns 0 with how the program shall exit, or an error
- * when there is no bundle: before the event nothing is left behind, after it the sentence says how to go on. */
+/* The whole way: arm, start, watch, halt, save, convert, seal. Returns 0 with how the program shall
+ * exit, or an error when there is no bundle: before the event nothing is left behind, after it the
+ * sentence says how to go on. */
 int engine_run(const struct engine_request *rq, enum exit_code *exit, struct err *e);
 
-/* The second half, for an interrupted capture whose state was adopted: halt, save, convert, seal. */
+/* The second half, for an interrupted capture whose state was adopted: halt, save, convert, seal.
+ */
 int engine_recover(const struct engine_request *rq, enum exit_code *exit, struct err *e);

@@ -17,7 +17,10 @@ struct err {
 	char text[1000];     /* the sentence, without a final stop or newline */
 };
 
-#define ERR_INIT { .exit = EXIT_FAILED }
+#define ERR_INIT                    \
+	{                           \
+		.exit = EXIT_FAILED \
+	}
 
 /* Sets the sentence; returns -EINVAL. */
 int err_set(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -15,11 +15,12 @@
 #define FINISH_WAIT (3600 * NS_PER_S)
 
 /* Runs one of the stages that touch disks, as a process that we can leave behind. */
-static int finish_stage(struct finish *f, enum stage stage, worker_main *main, unsigned until_interrupts,
-			uint64_t wait, struct err *e)
+static int finish_stage(struct finish *f, enum stage stage, worker_main *main,
+			unsigned until_interrupts, uint64_t wait, struct err *e)
 {
 	uint64_t until = clock_boot() + wait;
-	int keep[] = { f->capture->state->fd, f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
+	int keep[] = { f->capture->state->fd,
+		       f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
 	struct worker worker;
 	struct message message;
 
@@ -38,7 +39,8 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main, u
 		crew_take_wishes(f->crew);
 		while (worker_receive(&worker, &message) > 0)
 			if (message.type == MESSAGE_SAY)
-				console_status(f->crew->console, "%s: %s", stage_text(stage), message.text);
+				console_status(f->crew->console, "%s: %s", stage_text(stage),
+					       message.text);
 	}
 	if (worker.fd < 0 && !worker.failed)
 		return 0;
@@ -50,7 +52,8 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main, u
 	if (f->crew->interrupts >= until_interrupts)
 		err_set(e, "interrupted while it was to %s", stage_text(stage));
 	else
-		err_set(e, "could not %s within %s: does the disk hang?", stage_text(stage), duration_text(wait).text);
+		err_set(e, "could not %s within %s: does the disk hang?", stage_text(stage),
+			duration_text(wait).text);
 	return e->code;
 }
 
@@ -70,7 +73,8 @@ static void finish_convert(struct finish *f)
 	if (f->crew->interrupts >= SKIP_CONVERSION)
 		f->skipped = "by the user";
 	else if (finish_stage(f, STAGE_CONVERT, convert_main, SKIP_CONVERSION, FINISH_WAIT, &e) < 0)
-		f->skipped = f->crew->interrupts >= SKIP_CONVERSION ? "by the user" : "it did not end";
+		f->skipped =
+			f->crew->interrupts >= SKIP_CONVERSION ? "by the user" : "it did not end";
 	if (e.code)
 		log_line("conversion: %s", e.text);
 }
@@ -84,7 +88,10 @@ static int finish_leave(struct finish *f, struct err *e)
 	log_line("left for recover: %s", e->text);
 	state_close(f->capture->state);
 	f->capture->state = NULL;
-	return err_wrap(e, "what was recorded is kept, `tracer recover %s` (with -o for another place) finishes it", id);
+	return err_wrap(e,
+			"what was recorded is kept, `tracer recover %s` (with -o for another "
+			"place) finishes it",
+			id);
 }
 
 /* Closes all that is open in the kernel's rings, which cannot be removed before. */
@@ -103,23 +110,26 @@ static enum exit_code finish_exit(const struct finish *f)
 	return stop_get(f->capture->stop)->by == STOP_CONDITION ? EXIT_FIRED : EXIT_ENDED;
 }
 
-/* Undoes what was made on the machine, tells what became of it, and forgets the capture unless something is left. */
+/* Undoes what was made on the machine, tells what became of it, and forgets the capture unless
+ * something is left. */
 static int finish_forget(struct finish *f, struct err *e)
 {
 	struct err undo = ERR_INIT;
 
 	f->capture->board->stage = STAGE_DONE;
-	console_result(f->crew->console, "%s/%s%s", f->about->outdir, f->name, bundle_suffixes[f->about->compress]);
+	console_result(f->crew->console, "%s/%s%s", f->about->outdir, f->name,
+		       bundle_suffixes[f->about->compress]);
 	if (ledger_undo(f->capture->ledger, f->capture->tracing, &undo) < 0) {
-		console_error(f->crew->console, "left behind: %s; `tracer recover %s` tries again", undo.text,
-			      f->capture->state->id);
+		console_error(f->crew->console, "left behind: %s; `tracer recover %s` tries again",
+			      undo.text, f->capture->state->id);
 		return 0;
 	}
 	if (state_remove(take_ptr(f->capture->state), e) < 0)
 		return e->code;
 	console_line(f->crew->console, "%s; nothing is left behind",
-		     f->capture->board->whole ? "the bundle is complete"
-					      : "a source is not whole, the bundle's summary says which");
+		     f->capture->board->whole
+			     ? "the bundle is complete"
+			     : "a source is not whole, the bundle's summary says which");
 	return 0;
 }
 

@@ -33,12 +33,14 @@ static uint64_t fit_number(const char *dir, const char *name)
 	unsigned long long value;
 
 	if (asprintf(&path, "%s/%s", dir, name) < 0 ||
-	    io_read_file(AT_FDCWD, path, 64, &text, NULL, &absent) < 0 || sscanf(text, "%llu", &value) != 1)
+	    io_read_file(AT_FDCWD, path, 64, &text, NULL, &absent) < 0 ||
+	    sscanf(text, "%llu", &value) != 1)
 		return UINT64_MAX;
 	return value;
 }
 
-/* What our memory cgroup still allows; ring files on tmpfs are charged to it, the kernel's own rings are not. */
+/* What our memory cgroup still allows; ring files on tmpfs are charged to it, the kernel's own
+ * rings are not. */
 static uint64_t fit_cgroup(void)
 {
 	static const char *const files[][3] = {
@@ -57,30 +59,38 @@ static uint64_t fit_cgroup(void)
 
 			if (!found)
 				continue;
-			snprintf(dir, sizeof(dir), "/sys/fs/cgroup%s%s", i ? "/memory" : "", found + strlen(files[i][0]));
+			snprintf(dir, sizeof(dir), "/sys/fs/cgroup%s%s", i ? "/memory" : "",
+				 found + strlen(files[i][0]));
 			max = fit_number(dir, files[i][1]);
 			used = fit_number(dir, files[i][2]);
 			if (max != UINT64_MAX && used != UINT64_MAX)
-				left = max > used && max - used < left ? max - used : max > used ? left : 0;
+				left = max > used && max - used < left ? max - used
+				       : max > used                    ? left
+								       : 0;
 		}
 	}
 	return left;
 }
 
-int fit_memory(const struct cost *cost, const struct options *options, uint64_t *limit, struct err *e)
+int fit_memory(const struct cost *cost, const struct options *options, uint64_t *limit,
+	       struct err *e)
 {
 	uint64_t total = cost->kernel_bytes + cost->tmpfs_bytes;
 	uint64_t cgroup = fit_cgroup();
 
 	*limit = options->memory ? options->memory : fit_available() / 4;
 	if (total > *limit)
-		err_set(e, "the rings take %s, and %s: make them smaller, or allow more with --memory %s",
+		err_set(e,
+			"the rings take %s, and %s: make them smaller, or allow more with --memory "
+			"%s",
 			size_about(total).text,
-			options->memory ? "more was not allowed" : "no more than a quarter of the available memory may go to them",
+			options->memory
+				? "more was not allowed"
+				: "no more than a quarter of the available memory may go to them",
 			size_text((total + (1 << 20) - 1) >> 20 << 20).text);
 	else if (cost->tmpfs_bytes > state_room())
-		err_set(e, "the ring files take %s, and the tmpfs for them has %s free", size_about(cost->tmpfs_bytes).text,
-			size_about(state_room()).text);
+		err_set(e, "the ring files take %s, and the tmpfs for them has %s free",
+			size_about(cost->tmpfs_bytes).text, size_about(state_room()).text);
 	else if (cost->tmpfs_bytes > cgroup)
 		err_set(e, "the ring files take %s, and this memory cgroup allows %s more",
 			size_about(cost->tmpfs_bytes).text, size_about(cgroup).text);
@@ -123,8 +133,8 @@ static bool fit_traces(const struct plan *plan, const char *system)
 	return false;
 }
 
-int fit_output(const struct plan *plan, const struct cost *cost, const struct options *options, const char *outdir,
-	       struct err *e)
+int fit_output(const struct plan *plan, const struct cost *cost, const struct options *options,
+	       const char *outdir, struct err *e)
 {
 	/* raw data and text beside each other, and then the tarball */
 	uint64_t need = cost->output_bytes * 2 + options->min_free, room;
@@ -138,11 +148,15 @@ int fit_output(const struct plan *plan, const struct cost *cost, const struct op
 	room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	fit_file_system(outdir, type, sizeof(type));
 	if (room < need)
-		err_set(e, "'%s' has %s free and the bundle may need %s: name another place with -o DIR", outdir,
-			size_about(room).text, size_about(need).text);
+		err_set(e,
+			"'%s' has %s free and the bundle may need %s: name another place with -o "
+			"DIR",
+			outdir, size_about(room).text, size_about(need).text);
 	else if (!options->outdir && *type && fit_traces(plan, type))
-		err_set(e, "the recipe traces %s, which '%s' is on: name another place with -o DIR, or this one", type,
-			outdir);
+		err_set(e,
+			"the recipe traces %s, which '%s' is on: name another place with -o DIR, "
+			"or this one",
+			type, outdir);
 	else
 		return 0;
 	return err_exit(e, EXIT_HOST);

@@ -8,10 +8,10 @@
 #include "err.h"
 
 enum field_kind {
-	FIELD_INT,    /* 1, 2, 4 or 8 bytes */
-	FIELD_STRING, /* char[N], ends at a NUL or at N */
+	FIELD_INT,            /* 1, 2, 4 or 8 bytes */
+	FIELD_STRING,         /* char[N], ends at a NUL or at N */
 	FIELD_DYNAMIC_STRING, /* __data_loc or __rel_loc char[]: a u32 with offset and length */
-	FIELD_OTHER,  /* arrays, structs: not to be compared */
+	FIELD_OTHER,          /* arrays, structs: not to be compared */
 };
 
 struct field {
@@ -45,5 +45,7 @@ const struct field *format_field(const struct format *format, const char *name);
 /* The integer in RECORD, sign-extended; 0 where the record is too short. */
 int64_t field_int(const struct field *field, const void *record, size_t size);
 
-/* The string in RECORD, not NUL-terminated: *length bytes; empty where the record is not well-formed. */
-const char *field_string(const struct field *field, const void *record, size_t size, size_t *length);
+/* The string in RECORD, not NUL-terminated: *length bytes; empty where the record is not
+ * well-formed. */
+const char *field_string(const struct field *field, const void *record, size_t size,
+			 size_t *length);

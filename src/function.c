@@ -68,10 +68,13 @@ static int functions_check(const struct functions *f, const char *name, struct e
 	if (places == 1)
 		return 0;
 	if (places)
-		return err_set(e, "the kernel has %zu functions '%s': a probe cannot tell them apart", places, name);
+		return err_set(e,
+			       "the kernel has %zu functions '%s': a probe cannot tell them apart",
+			       places, name);
 	near = nearest_name(name, f->names, f->n);
 	if (near)
-		return err_set(e, "the kernel has no function '%s', did you mean '%s'?", name, near);
+		return err_set(e, "the kernel has no function '%s', did you mean '%s'?", name,
+			       near);
 	return err_set(e, "the kernel has no function '%s'", name);
 }
 
@@ -82,7 +85,8 @@ static bool function_is_forbidden(const char *name)
 	autofree char *text = NULL;
 	char *next, *line;
 
-	if (io_read_file(AT_FDCWD, "/sys/kernel/debug/kprobes/blacklist", 16 << 20, &text, NULL, &unreadable) < 0)
+	if (io_read_file(AT_FDCWD, "/sys/kernel/debug/kprobes/blacklist", 16 << 20, &text, NULL,
+			 &unreadable) < 0)
 		return false;
 	for (next = text; (line = strsep(&next, "\n"));) {
 		const char *tab = strchr(line, '\t');
@@ -118,7 +122,8 @@ static int symbol_main(void *arg, int engine, struct err *e)
 	uint64_t offset;
 	char text[24];
 
-	if (sandbox_enter(SANDBOX_HELD, e) < 0 || elfsymbol_offset(search->file, search->symbol, &offset, e) < 0)
+	if (sandbox_enter(SANDBOX_HELD, e) < 0 ||
+	    elfsymbol_offset(search->file, search->symbol, &offset, e) < 0)
 		return e->code;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)offset);
 	return message_send(engine, MESSAGE_SAY, text);

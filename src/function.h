@@ -1,11 +1,13 @@
-/* The functions of this host that a probe can be put on: those of the kernel, and those of programs and libraries. */
+/* The functions of this host that a probe can be put on: those of the kernel, and those of programs
+ * and libraries. */
 #pragma once
 
 #include <stdint.h>
 
 #include "err.h"
 
-/* Whether the kernel has just one function of that name and allows a probe in it; else a sentence with the nearest. */
+/* Whether the kernel has just one function of that name and allows a probe in it; else a sentence
+ * with the nearest. */
 int function_in_kernel(const char *name, struct err *e);
 
 /* Where the code of SYMBOL (elfsymbol.h) is in the file PATH. */

@@ -19,8 +19,9 @@ int instance_create(struct tracing *tracing, const char *name, struct err *e)
 	snprintf(path, sizeof(path), "instances/%s", name);
 	if (mkdirat(tracing_fd(tracing), path, 0700) < 0)
 		return err_sys(e, "cannot make the kernel trace instance '%s'", name);
-	/* Before 6.7, the first ring of all that is given a size keeps the top one, which is everybody's, as small as it
-	 * was at boot. It grows when something is enabled before: nothing is enough. */
+	/* Before 6.7, the first ring of all that is given a size keeps the top one, which is
+	 * everybody's, as small as it was at boot. It grows when something is enabled before:
+	 * nothing is enough. */
 	return instance_append(tracing, name, "set_event", "\n", e);
 }
 
@@ -40,7 +41,8 @@ int instance_remove(struct tracing *tracing, const char *name, struct err *e)
 	return 0;
 }
 
-/* "[  441.2] event filter parse error: error: Field not found\n  Command: ..." holds the words that count. */
+/* "[  441.2] event filter parse error: error: Field not found\n  Command: ..." holds the words that
+ * count. */
 static void instance_kernel_words(const char *name, char *words, size_t size)
 {
 	struct tracefs_instance *instance = tracefs_instance_alloc(NULL, name);
@@ -57,8 +59,8 @@ static void instance_kernel_words(const char *name, char *words, size_t size)
 	snprintf(words, size, " (the kernel says: %.*s)", (int)strcspn(start, "\n"), start);
 }
 
-static int instance_put(struct tracing *tracing, const char *name, const char *file, const char *value,
-			int flags, struct err *e)
+static int instance_put(struct tracing *tracing, const char *name, const char *file,
+			const char *value, int flags, struct err *e)
 {
 	autoclose int fd = instance_open(tracing, name, file, O_WRONLY | flags, e);
 	char words[256];
@@ -85,7 +87,8 @@ int instance_append(struct tracing *tracing, const char *name, const char *file,
 	return instance_put(tracing, name, file, value, O_APPEND, e);
 }
 
-int instance_open(struct tracing *tracing, const char *name, const char *file, int flags, struct err *e)
+int instance_open(struct tracing *tracing, const char *name, const char *file, int flags,
+		  struct err *e)
 {
 	char path[600];
 	int fd;
@@ -97,7 +100,8 @@ int instance_open(struct tracing *tracing, const char *name, const char *file, i
 	return fd;
 }
 
-int instance_layout(struct tracing *tracing, const char *name, struct ringpage_layout *layout, struct err *e)
+int instance_layout(struct tracing *tracing, const char *name, struct ringpage_layout *layout,
+		    struct err *e)
 {
 	autoclose int fd = instance_open(tracing, name, "events/header_page", O_RDONLY, e);
 	autofree char *text = NULL;
@@ -126,7 +130,8 @@ int instance_cpus(struct tracing *tracing, const char *name, unsigned *cpus, str
 	return *cpus ? 0 : err_set(e, "the kernel trace instance '%s' has no CPUs", name);
 }
 
-int instance_open_cpu(struct tracing *tracing, const char *name, unsigned cpu, const char *file, struct err *e)
+int instance_open_cpu(struct tracing *tracing, const char *name, unsigned cpu, const char *file,
+		      struct err *e)
 {
 	char path[64];
 

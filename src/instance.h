@@ -11,19 +11,24 @@ int instance_create(struct tracing *tracing, const char *name, struct err *e);
 /* Removes it with all that is armed in it; one that does not exist is fine. */
 int instance_remove(struct tracing *tracing, const char *name, struct err *e);
 
-/* Writes one value to a file of the instance; APPEND is for triggers and pid lists. The kernel's own words for what it
- * does not like are in the sentence. */
-int instance_write(struct tracing *tracing, const char *name, const char *file, const char *value, struct err *e);
-int instance_append(struct tracing *tracing, const char *name, const char *file, const char *value, struct err *e);
+/* Writes one value to a file of the instance; APPEND is for triggers and pid lists. The kernel's
+ * own words for what it does not like are in the sentence. */
+int instance_write(struct tracing *tracing, const char *name, const char *file, const char *value,
+		   struct err *e);
+int instance_append(struct tracing *tracing, const char *name, const char *file, const char *value,
+		    struct err *e);
 
 /* Opens a file of the instance. Returns the descriptor or -errno. */
-int instance_open(struct tracing *tracing, const char *name, const char *file, int flags, struct err *e);
+int instance_open(struct tracing *tracing, const char *name, const char *file, int flags,
+		  struct err *e);
 
 /* Its page layout, from its own events/header_page. */
-int instance_layout(struct tracing *tracing, const char *name, struct ringpage_layout *layout, struct err *e);
+int instance_layout(struct tracing *tracing, const char *name, struct ringpage_layout *layout,
+		    struct err *e);
 
 /* How many CPUs it has rings for (the highest number plus one; some of them may have none). */
 int instance_cpus(struct tracing *tracing, const char *name, unsigned *cpus, struct err *e);
 
 /* Opens a file of one CPU's ring for reading, not blocking. Returns the descriptor or -errno. */
-int instance_open_cpu(struct tracing *tracing, const char *name, unsigned cpu, const char *file, struct err *e);
+int instance_open_cpu(struct tracing *tracing, const char *name, unsigned cpu, const char *file,
+		      struct err *e);

@@ -69,7 +69,7 @@ static int knob_read(struct knob_ledger *ledger, struct err *e)
 	autofree char *text = NULL;
 	char *line, *rest;
 
-	*ledger = (struct knob_ledger){ .fd = knob_open(e) };
+	*ledger = (struct knob_ledger) { .fd = knob_open(e) };
 	if (ledger->fd < 0)
 		return ledger->fd;
 	if (io_read(ledger->fd, KNOB_LEDGER_MAX, &text, NULL, e) < 0)
@@ -77,7 +77,8 @@ static int knob_read(struct knob_ledger *ledger, struct err *e)
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		struct knob_use use;
 
-		if (sscanf(line, "%63s %llu %llu %26s", use.name, &use.original, &use.ours, use.id) == 4 &&
+		if (sscanf(line, "%63s %llu %llu %26s", use.name, &use.original, &use.ours,
+			   use.id) == 4 &&
 		    knob_add(ledger, &use) < 0)
 			return err_set(e, "no memory");
 	}
@@ -92,7 +93,8 @@ static int knob_write(const struct knob_ledger *ledger, struct err *e)
 		return err_sys(e, "cannot rewrite the ledger of global knobs");
 	for (size_t i = 0; i < ledger->n; i++) {
 		const struct knob_use *use = &ledger->uses[i];
-		int n = snprintf(line, sizeof(line), "%s %llu %llu %s\n", use->name, use->original, use->ours, use->id);
+		int n = snprintf(line, sizeof(line), "%s %llu %llu %s\n", use->name, use->original,
+				 use->ours, use->id);
 
 		if (io_write(ledger->fd, line, n, e) < 0)
 			return e->code;
@@ -100,7 +102,8 @@ static int knob_write(const struct knob_ledger *ledger, struct err *e)
 	return 0;
 }
 
-static int knob_get(struct tracing *tracing, const char *name, unsigned long long *value, struct err *e)
+static int knob_get(struct tracing *tracing, const char *name, unsigned long long *value,
+		    struct err *e)
 {
 	autofree char *text = NULL;
 
@@ -109,7 +112,8 @@ static int knob_get(struct tracing *tracing, const char *name, unsigned long lon
 	return sscanf(text, "%llu", value) == 1 ? 0 : err_set(e, "'%s' has no number", name);
 }
 
-static int knob_set(struct tracing *tracing, const char *name, unsigned long long value, struct err *e)
+static int knob_set(struct tracing *tracing, const char *name, unsigned long long value,
+		    struct err *e)
 {
 	char text[32];
 
@@ -126,7 +130,8 @@ static const struct knob_use *knob_user(const struct knob_ledger *ledger, const 
 	return NULL;
 }
 
-static int knob_raise_locked(struct knob_ledger *ledger, struct tracing *tracing, struct knob_use *use, struct err *e)
+static int knob_raise_locked(struct knob_ledger *ledger, struct tracing *tracing,
+			     struct knob_use *use, struct err *e)
 {
 	const struct knob_use *other = knob_user(ledger, use->name);
 	unsigned long long now;
@@ -144,7 +149,8 @@ static int knob_raise_locked(struct knob_ledger *ledger, struct tracing *tracing
 	return now >= use->ours ? 0 : knob_set(tracing, use->name, use->ours, e);
 }
 
-int knob_raise(struct tracing *tracing, const char *name, uint64_t value, const char *id, struct err *e)
+int knob_raise(struct tracing *tracing, const char *name, uint64_t value, const char *id,
+	       struct err *e)
 {
 	struct knob_use use = { .ours = value };
 	struct knob_ledger ledger;
@@ -159,8 +165,8 @@ int knob_raise(struct tracing *tracing, const char *name, uint64_t value, const 
 	return r;
 }
 
-static int knob_release_locked(struct knob_ledger *ledger, struct tracing *tracing, const char *name, const char *id,
-			       struct err *e)
+static int knob_release_locked(struct knob_ledger *ledger, struct tracing *tracing,
+			       const char *name, const char *id, struct err *e)
 {
 	struct knob_use *ours = NULL, gone;
 	unsigned long long now;

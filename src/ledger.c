@@ -20,7 +20,8 @@ int ledger_open(struct ledger **ret, int statedir, struct err *e)
 
 	if (!ledger)
 		return err_set(e, "no memory");
-	ledger->fd = openat(statedir, "ledger", O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	ledger->fd = openat(statedir, "ledger",
+			    O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (ledger->fd < 0)
 		return err_sys(e, "cannot open the ledger");
 	*ret = take_ptr(ledger);
@@ -67,14 +68,16 @@ int ledger_knob(struct ledger *ledger, const char *name, const char *id, struct 
 }
 
 /* Appends "-:GROUP/NAME"; without O_TRUNC, which would take everybody's probes away. */
-static int ledger_remove_probe(struct tracing *tracing, const char *group, const char *name, struct err *e)
+static int ledger_remove_probe(struct tracing *tracing, const char *group, const char *name,
+			       struct err *e)
 {
 	static const char *const files[] = { "dynamic_events", "uprobe_events", "kprobe_events" };
 	char line[300];
 
 	snprintf(line, sizeof(line), "-:%s/%s\n", group, name);
 	for (size_t i = 0; i < countof(files); i++) {
-		autoclose int fd = openat(tracing_fd(tracing), files[i], O_WRONLY | O_APPEND | O_CLOEXEC);
+		autoclose int fd =
+			openat(tracing_fd(tracing), files[i], O_WRONLY | O_APPEND | O_CLOEXEC);
 
 		if (fd < 0)
 			continue;

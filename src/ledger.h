@@ -1,4 +1,5 @@
-/* What a capture makes on the machine, written down before it is made, so that anyone can undo it. */
+/* What a capture makes on the machine, written down before it is made, so that anyone can undo it.
+ */
 #pragma once
 
 #include "err.h"
@@ -17,6 +18,6 @@ int ledger_probe(struct ledger *ledger, const char *group, const char *name, str
 /* Writes down that the capture ID is about to use a global knob. */
 int ledger_knob(struct ledger *ledger, const char *name, const char *id, struct err *e);
 
-/* Removes all that was written down, newest first; what is gone already is fine. Visits everything and keeps the
- * first error. */
+/* Removes all that was written down, newest first; what is gone already is fine. Visits everything
+ * and keeps the first error. */
 int ledger_undo(struct ledger *ledger, struct tracing *tracing, struct err *e);

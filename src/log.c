@@ -14,15 +14,17 @@ void log_open(int dirfd)
 {
 	if (log_fd >= 0)
 		close(log_fd);
-	log_fd = openat(dirfd, "tracer.log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	log_fd = openat(dirfd, "tracer.log", O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+			0600);
 }
 
 void log_line(const char *format, ...)
 {
 	uint64_t now = clock_boot();
 	char line[1200];
-	int used = snprintf(line, sizeof(line), "%llu.%06llu ", (unsigned long long)(now / NS_PER_S),
-			    (unsigned long long)(now % NS_PER_S / NS_PER_US));
+	int used =
+		snprintf(line, sizeof(line), "%llu.%06llu ", (unsigned long long)(now / NS_PER_S),
+			 (unsigned long long)(now % NS_PER_S / NS_PER_US));
 	va_list ap;
 	int n;
 

@@ -11,23 +11,28 @@
 
 static const struct command *const commands[] = {
 	&capture_command, &check_command,   &list_command, &events_command, &status_command,
-	&stop_command,	  &recover_command, &show_command, &verify_command,
+	&stop_command,    &recover_command, &show_command, &verify_command,
 };
 
 static void main_help(FILE *out)
 {
-	fputs("tracer - records until the event that a recipe describes, and leaves one bundle\n\nusage:\n", out);
+	fputs("tracer - records until the event that a recipe describes, and leaves one "
+	      "bundle\n\nusage:\n",
+	      out);
 	for (size_t i = 0; i < countof(commands); i++) {
 		const char *name = commands[i] == &capture_command ? "" : commands[i]->name;
 		char left[80];
 
-		snprintf(left, sizeof(left), "tracer %s%s%s", name, *name ? " " : "", commands[i]->words);
+		snprintf(left, sizeof(left), "tracer %s%s%s", name, *name ? " " : "",
+			 commands[i]->words);
 		fprintf(out, "  %-42s %s\n", left, commands[i]->help);
 	}
 	fputs("\noptions:\n", out);
 	options_help(out);
-	fputs("\nexit codes: 0 a stop condition fired, the bundle is complete; 5 complete, but ended by the user or the\n"
-	      "time limit; 4 a bundle, but a source is not whole; 1 failed; 2 usage; 3 this host cannot run it\n",
+	fputs("\nexit codes: 0 a stop condition fired, the bundle is complete; 5 complete, but "
+	      "ended by the user or the\n"
+	      "time limit; 4 a bundle, but a source is not whole; 1 failed; 2 usage; 3 this host "
+	      "cannot run it\n",
 	      out);
 }
 
@@ -42,7 +47,8 @@ static const struct command *main_find(const struct options *options)
 
 static int main_check_words(const struct command *command, int n_words, struct err *e)
 {
-	if (n_words >= command->min_words && (command->max_words < 0 || n_words <= command->max_words))
+	if (n_words >= command->min_words &&
+	    (command->max_words < 0 || n_words <= command->max_words))
 		return 0;
 	err_set(e, "usage: tracer %s%s%s", command == &capture_command ? "" : command->name,
 		command == &capture_command ? "" : " ", command->words);

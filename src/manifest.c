@@ -54,8 +54,8 @@ static json_t *manifest_time(uint64_t boot, const struct anchor *a)
 {
 	uint64_t wall = anchor_wall(a, boot);
 
-	return json_pack("{s:I, s:I, s:s}", "boot", (json_int_t)boot, "wall", (json_int_t)wall, "utc",
-			 clock_utc(wall).text);
+	return json_pack("{s:I, s:I, s:s}", "boot", (json_int_t)boot, "wall", (json_int_t)wall,
+			 "utc", clock_utc(wall).text);
 }
 
 static json_t *manifest_host(const struct finish *f)
@@ -63,8 +63,9 @@ static json_t *manifest_host(const struct finish *f)
 	struct utsname uts;
 
 	uname(&uts);
-	return json_pack("{s:s, s:s, s:s, s:s, s:i}", "hostname", f->about->hostname, "kernel", uts.release, "version",
-			 uts.version, "machine", uts.machine, "cpus", (int)sysconf(_SC_NPROCESSORS_ONLN));
+	return json_pack("{s:s, s:s, s:s, s:s, s:i}", "hostname", f->about->hostname, "kernel",
+			 uts.release, "version", uts.version, "machine", uts.machine, "cpus",
+			 (int)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
 static json_t *manifest_recipe(const struct finish *f)
@@ -82,12 +83,13 @@ static json_t *manifest_clocks(const struct anchor *anchors, size_t n)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list,
-				      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "boot", (json_int_t)anchors[i].boot,
-						"wall", (json_int_t)anchors[i].wall_ns, "monotonic",
-						(json_int_t)anchors[i].mono_ns, "tai", (json_int_t)anchors[i].tai_ns,
-						"printk", (json_int_t)anchors[i].printk_ns, "width",
-						(json_int_t)anchors[i].width));
+		json_array_append_new(list, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "boot",
+						      (json_int_t)anchors[i].boot, "wall",
+						      (json_int_t)anchors[i].wall_ns, "monotonic",
+						      (json_int_t)anchors[i].mono_ns, "tai",
+						      (json_int_t)anchors[i].tai_ns, "printk",
+						      (json_int_t)anchors[i].printk_ns, "width",
+						      (json_int_t)anchors[i].width));
 	return json_pack("{s:s, s:o}", "unit", "ns", "anchors", list);
 }
 
@@ -95,9 +97,9 @@ static json_t *manifest_stop(const struct finish *f, const struct anchor *a)
 {
 	const struct stop_record *stop = stop_get(f->capture->stop);
 	const struct plan *plan = f->capture->plan;
-	json_t *json = json_pack("{s:o, s:o, s:o, s:b}", "event", manifest_time(stop->event, a), "cut",
-				 manifest_time(stop->cut, a), "text", manifest_string(stop->text), "certain",
-				 !stop->uncertain);
+	json_t *json = json_pack("{s:o, s:o, s:o, s:b}", "event", manifest_time(stop->event, a),
+				 "cut", manifest_time(stop->cut, a), "text",
+				 manifest_string(stop->text), "certain", !stop->uncertain);
 
 	if (stop->by == STOP_CONDITION && stop->condition < plan->n_conditions) {
 		const struct condition *c = &plan->conditions[stop->condition];
@@ -122,9 +124,10 @@ static json_t *manifest_holes(const struct report *report)
 	for (uint32_t i = 0; i < report->n_holes && i < countof(report->holes); i++) {
 		const struct hole *hole = &report->holes[i];
 
-		json_array_append_new(list, json_pack("{s:o, s:I, s:I, s:I}", "what", manifest_string(hole->what), "from",
-						      (json_int_t)hole->from, "to", (json_int_t)hole->to, "count",
-						      (json_int_t)hole->count));
+		json_array_append_new(
+			list, json_pack("{s:o, s:I, s:I, s:I}", "what", manifest_string(hole->what),
+					"from", (json_int_t)hole->from, "to", (json_int_t)hole->to,
+					"count", (json_int_t)hole->count));
 	}
 	return list;
 }
@@ -138,11 +141,14 @@ static json_t *manifest_source(const struct source *s, const struct report *repo
 		json_object_set(wanted, "bytes", json_object_get(s->spec, "keep"));
 	if (json_object_get(s->spec, "keep_ns"))
 		json_object_set(wanted, "ns", json_object_get(s->spec, "keep_ns"));
-	json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "name", s->name, "type",
-			 s->ops->type, "at", s->at, "outcome", outcome_text(report->outcome), "records",
-			 (json_int_t)report->records, "bytes", (json_int_t)report->bytes, "overwritten",
-			 (json_int_t)report->overwritten, "lost", (json_int_t)report->lost, "wanted", wanted, "got",
-			 json_pack("{s:I, s:I}", "from", (json_int_t)report->from, "to", (json_int_t)report->to),
+	json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "name", s->name,
+			 "type", s->ops->type, "at", s->at, "outcome",
+			 outcome_text(report->outcome), "records", (json_int_t)report->records,
+			 "bytes", (json_int_t)report->bytes, "overwritten",
+			 (json_int_t)report->overwritten, "lost", (json_int_t)report->lost,
+			 "wanted", wanted, "got",
+			 json_pack("{s:I, s:I}", "from", (json_int_t)report->from, "to",
+				   (json_int_t)report->to),
 			 "holes", manifest_holes(report));
 	if (report->note[0])
 		json_object_set_new(json, "note", manifest_string(report->note));
@@ -158,16 +164,16 @@ static json_t *manifest_sources(const struct plan *plan, const struct report *re
 	return list;
 }
 
-int manifest_make(json_t **ret, const struct finish *f, const struct report *reports, const struct anchor *anchors,
-		  size_t n_anchors, struct err *e)
+int manifest_make(json_t **ret, const struct finish *f, const struct report *reports,
+		  const struct anchor *anchors, size_t n_anchors, struct err *e)
 {
 	const struct capture *c = f->capture;
 	const struct stop_record *stop = stop_get(c->stop);
 	const struct anchor *last = &anchors[n_anchors - 1];
 
-	*ret = json_pack("{s:i, s:s, s:s, s:s, s:s, s:b}", "schema", 1, "tracer", TRACER_VERSION, "id", c->state->id,
-			 "bundle", f->name, "ended_by", stop_by_text(stop->by), "whole",
-			 c->board->whole);
+	*ret = json_pack("{s:i, s:s, s:s, s:s, s:s, s:b}", "schema", 1, "tracer", TRACER_VERSION,
+			 "id", c->state->id, "bundle", f->name, "ended_by", stop_by_text(stop->by),
+			 "whole", c->board->whole);
 	if (!*ret)
 		return err_set(e, "no memory for the manifest");
 	json_object_set_new(*ret, "recipe", manifest_recipe(f));
@@ -239,8 +245,8 @@ static int manifest_add_file(void *arg, int dirfd, const char *path, struct err 
 		return err_sys(e, "cannot read '%s'", path);
 	if (manifest_hash(fd, hex, &size, e) < 0)
 		return err_wrap(e, "'%s'", path);
-	json_array_append_new(files,
-			      json_pack("{s:o, s:I, s:s}", "path", manifest_string(path), "size", (json_int_t)size, "sha256", hex));
+	json_array_append_new(files, json_pack("{s:o, s:I, s:s}", "path", manifest_string(path),
+					       "size", (json_int_t)size, "sha256", hex));
 	return 0;
 }
 

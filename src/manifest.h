@@ -20,8 +20,8 @@ int manifest_write(const json_t *manifest, int bundledir, struct err *e);
 /* Adds every file below BUNDLEDIR but itself, with size and SHA-256, sorted by path. */
 int manifest_add_files(json_t *manifest, int bundledir, struct err *e);
 
-/* TEXT as JSON can have it: where it is no UTF-8, as names of tasks and files can be, with its odd bytes as "\xff". The
- * caller frees it. */
+/* TEXT as JSON can have it: where it is no UTF-8, as names of tasks and files can be, with its odd
+ * bytes as "\xff". The caller frees it. */
 char *manifest_escape(const char *text);
 
 /* How a command that leaves this bundle exits. */

@@ -5,13 +5,13 @@
 
 enum message_type {
 	MESSAGE_START = 1, /* engine: record from now on */
-	MESSAGE_STOP,	   /* engine: the stop record is written; finish */
-	MESSAGE_ARMED,	   /* process: everything that can fail before the start has not */
+	MESSAGE_STOP,      /* engine: the stop record is written; finish */
+	MESSAGE_ARMED,     /* process: everything that can fail before the start has not */
 	MESSAGE_STARTED,
-	MESSAGE_HIT,	   /* watch: the stop record is written */
-	MESSAGE_STOPPED,   /* process: all up to the cut is in */
-	MESSAGE_SAY,	   /* process: a line for tracer.log */
-	MESSAGE_ERROR,	   /* process: why it ends */
+	MESSAGE_HIT,     /* watch: the stop record is written */
+	MESSAGE_STOPPED, /* process: all up to the cut is in */
+	MESSAGE_SAY,     /* process: a line for tracer.log */
+	MESSAGE_ERROR,   /* process: why it ends */
 };
 
 struct message {
@@ -25,5 +25,6 @@ struct message {
 int message_send(int fd, enum message_type type, const char *text);
 int message_send_error(int fd, int code, uint32_t exit, const char *text);
 
-/* Takes one message if there is one. Returns 1, 0 if there is none, -ECONNRESET if the other side is gone. */
+/* Takes one message if there is one. Returns 1, 0 if there is none, -ECONNRESET if the other side
+ * is gone. */
 int message_receive(int fd, struct message *message);

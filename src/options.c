@@ -7,25 +7,40 @@
 #include "auto.h"
 #include "units.h"
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_DURATION, OPTION_SIZE, OPTION_COMPRESS, OPTION_HASH };
+enum option_kind {
+	OPTION_FLAG,
+	OPTION_TEXT,
+	OPTION_DURATION,
+	OPTION_SIZE,
+	OPTION_COMPRESS,
+	OPTION_HASH
+};
 
 static const struct option_row {
 	const char *name;
 	char letter;
 	enum option_kind kind;
 	const char *value; /* its name in the help */
-	size_t at;	   /* where it goes in struct options */
+	size_t at;         /* where it goes in struct options */
 	const char *help;
 } option_rows[] = {
-	{ "output", 'o', OPTION_TEXT, "DIR", offsetof(struct options, outdir), "where the bundle goes (the current directory)" },
-	{ "max-time", 0, OPTION_DURATION, "TIME", offsetof(struct options, max_time), "end after that long at the latest (the recipe's, or 7d)" },
-	{ "min-free", 0, OPTION_SIZE, "SIZE", offsetof(struct options, min_free), "leave that much free on the output's disk (64M)" },
-	{ "memory", 0, OPTION_SIZE, "SIZE", offsetof(struct options, memory), "let all rings together take that much (a quarter of what is available)" },
-	{ "plan", 0, OPTION_HASH, "SHA256", offsetof(struct options, plan), "run only this plan, as `tracer check` printed it" },
-	{ "compress", 0, OPTION_COMPRESS, "HOW", offsetof(struct options, compress), "zstd, gzip or none (zstd)" },
-	{ "detach", 'd', OPTION_FLAG, NULL, offsetof(struct options, detach), "return when it records, print its ID" },
+	{ "output", 'o', OPTION_TEXT, "DIR", offsetof(struct options, outdir),
+	  "where the bundle goes (the current directory)" },
+	{ "max-time", 0, OPTION_DURATION, "TIME", offsetof(struct options, max_time),
+	  "end after that long at the latest (the recipe's, or 7d)" },
+	{ "min-free", 0, OPTION_SIZE, "SIZE", offsetof(struct options, min_free),
+	  "leave that much free on the output's disk (64M)" },
+	{ "memory", 0, OPTION_SIZE, "SIZE", offsetof(struct options, memory),
+	  "let all rings together take that much (a quarter of what is available)" },
+	{ "plan", 0, OPTION_HASH, "SHA256", offsetof(struct options, plan),
+	  "run only this plan, as `tracer check` printed it" },
+	{ "compress", 0, OPTION_COMPRESS, "HOW", offsetof(struct options, compress),
+	  "zstd, gzip or none (zstd)" },
+	{ "detach", 'd', OPTION_FLAG, NULL, offsetof(struct options, detach),
+	  "return when it records, print its ID" },
 	{ "json", 0, OPTION_FLAG, NULL, offsetof(struct options, json), "the answer as JSON" },
-	{ "quiet", 'q', OPTION_FLAG, NULL, offsetof(struct options, quiet), "only results and errors" },
+	{ "quiet", 'q', OPTION_FLAG, NULL, offsetof(struct options, quiet),
+	  "only results and errors" },
 	{ "verbose", 'v', OPTION_FLAG, NULL, offsetof(struct options, verbose), "more of it" },
 	{ "version", 0, OPTION_FLAG, NULL, offsetof(struct options, version), "print the version" },
 	{ "help", 'h', OPTION_FLAG, NULL, offsetof(struct options, help), "print this" },
@@ -37,8 +52,9 @@ void options_help(FILE *out)
 		const struct option_row *row = &option_rows[i];
 		char left[40];
 
-		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
-			 row->letter ? ',' : ' ', row->name, row->value ? " " : "", row->value ? row->value : "");
+		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", row->letter ? '-' : ' ',
+			 row->letter ? row->letter : ' ', row->letter ? ',' : ' ', row->name,
+			 row->value ? " " : "", row->value ? row->value : "");
 		fprintf(out, "  %-24s %s\n", left, row->help);
 	}
 }
@@ -46,7 +62,8 @@ void options_help(FILE *out)
 static const struct option_row *option_by_name(const char *name, size_t length)
 {
 	for (size_t i = 0; i < countof(option_rows); i++)
-		if (strlen(option_rows[i].name) == length && !strncmp(option_rows[i].name, name, length))
+		if (strlen(option_rows[i].name) == length &&
+		    !strncmp(option_rows[i].name, name, length))
 			return &option_rows[i];
 	return NULL;
 }
@@ -66,7 +83,8 @@ static int option_unknown(const char *word, struct err *e)
 
 	for (size_t i = 0; i < countof(option_rows); i++)
 		names[i] = option_rows[i].name;
-	near = !bare || strncmp(bare, "--", 2) ? NULL : nearest_name(bare + 2, names, countof(names));
+	near = !bare || strncmp(bare, "--", 2) ? NULL
+					       : nearest_name(bare + 2, names, countof(names));
 	return near ? err_set(e, "unknown option '%s', did you mean '--%s'?", word, near)
 		    : err_set(e, "unknown option '%s' (`tracer --help` lists them)", word);
 }
@@ -79,7 +97,8 @@ static bool option_is_hash(const char *text)
 	return strlen(text) == 64;
 }
 
-static int option_set(struct options *options, const struct option_row *row, const char *value, struct err *e)
+static int option_set(struct options *options, const struct option_row *row, const char *value,
+		      struct err *e)
 {
 	void *at = (char *)options + row->at;
 	int compress;
@@ -90,7 +109,8 @@ static int option_set(struct options *options, const struct option_row *row, con
 		return 0;
 	case OPTION_HASH:
 		if (!option_is_hash(value))
-			return err_set(e, "'%s' is no SHA-256: it has 64 hexadecimal digits", value);
+			return err_set(e, "'%s' is no SHA-256: it has 64 hexadecimal digits",
+				       value);
 		/* fall through */
 	case OPTION_TEXT:
 		*(const char **)at = value;
@@ -109,7 +129,8 @@ static int option_set(struct options *options, const struct option_row *row, con
 	return 0;
 }
 
-/* One option with its value, which is behind '=' or is the next word. Returns how many words it took. */
+/* One option with its value, which is behind '=' or is the next word. Returns how many words it
+ * took. */
 static int option_take(struct options *options, char **argv, struct err *e)
 {
 	const char *word = argv[0], *value = NULL;
@@ -117,7 +138,8 @@ static int option_take(struct options *options, char **argv, struct err *e)
 	const struct option_row *row;
 
 	if (!strncmp(word, "--", 2)) {
-		row = option_by_name(word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2));
+		row = option_by_name(word + 2,
+				     equals ? (size_t)(equals - word - 2) : strlen(word + 2));
 		value = equals ? equals + 1 : NULL;
 	} else {
 		row = option_by_letter(word[1]);
@@ -136,7 +158,7 @@ static int option_take(struct options *options, char **argv, struct err *e)
 
 int options_parse(struct options *ret, int argc, char **argv, struct err *e)
 {
-	*ret = (struct options){ .min_free = 64 << 20, .words = calloc(argc + 1, sizeof(char *)) };
+	*ret = (struct options) { .min_free = 64 << 20, .words = calloc(argc + 1, sizeof(char *)) };
 	if (!ret->words)
 		return err_set(e, "no memory");
 	for (int i = 1; i < argc;) {

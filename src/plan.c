@@ -13,9 +13,11 @@
 /* Names become file names: nothing that could lead elsewhere. */
 static bool plan_name_ok(const char *name)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
-	return name && *name && *name != '.' && strlen(name) <= 64 && name[strspn(name, allowed)] == '\0';
+	return name && *name && *name != '.' && strlen(name) <= 64 &&
+	       name[strspn(name, allowed)] == '\0';
 }
 
 static int plan_list(const struct plan *plan, const char *key, const json_t **list, struct err *e)
@@ -32,7 +34,8 @@ static int plan_check_name(const struct plan *plan, const struct source *s, stru
 		return err_set(e, "the plan collects something without a good name");
 	for (const struct source *other = plan->sources; other < s; other++)
 		if (!strcmp(other->name, s->name))
-			return err_set(e, "%s: the name '%s' is taken by %s", s->at, s->name, other->at);
+			return err_set(e, "%s: the name '%s' is taken by %s", s->at, s->name,
+				       other->at);
 	return 0;
 }
 
@@ -59,7 +62,8 @@ static int plan_sources(struct plan *plan, struct err *e)
 		if (plan_check_name(plan, s, e) < 0)
 			return e->code;
 		if (!s->ops)
-			return err_set(e, "the plan collects something of unknown type '%s'", type ? type : "");
+			return err_set(e, "the plan collects something of unknown type '%s'",
+				       type ? type : "");
 		if (s->ops->decode(s, e) < 0)
 			return err_wrap(e, "%s", s->at);
 	}
@@ -109,7 +113,8 @@ static int plan_time(const struct plan *plan, const char *key, uint64_t *ns, str
 {
 	const json_t *value = json_object_get(plan->json, key);
 
-	if (value && (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > PLAN_TIME_MAX))
+	if (value && (!json_is_integer(value) || json_integer_value(value) < 0 ||
+		      json_integer_value(value) > PLAN_TIME_MAX))
 		return err_set(e, "'%s' of the plan is no time", key);
 	*ns = json_integer_value(value);
 	return 0;
@@ -127,11 +132,14 @@ static int plan_read(struct plan *plan, const char *text, struct err *e)
 		return err_set(e, "the plan has a schema that this version does not know");
 	plan->name = json_string_value(json_object_get(plan->json, "name"));
 	plan->question = json_string_value(json_object_get(plan->json, "question"));
-	if (plan_time(plan, "post", &plan->post, e) < 0 || plan_time(plan, "max_time", &plan->max_time, e) < 0)
+	if (plan_time(plan, "post", &plan->post, e) < 0 ||
+	    plan_time(plan, "max_time", &plan->max_time, e) < 0)
 		return e->code;
 	if (json_array_size(json_object_get(plan->json, "collect")) > BOARD_MAX ||
 	    json_array_size(json_object_get(plan->json, "stop")) > BOARD_MAX)
-		return err_set(e, "a recipe collects at most %d things and has at most %d stop conditions", BOARD_MAX, BOARD_MAX);
+		return err_set(
+			e, "a recipe collects at most %d things and has at most %d stop conditions",
+			BOARD_MAX, BOARD_MAX);
 	if (!plan_name_ok(plan->name) || !plan->max_time)
 		return err_set(e, "the plan has no name or no time limit");
 	plan_hash(plan);

@@ -21,8 +21,8 @@ struct plan {
 	struct condition *conditions;
 	size_t n_conditions;
 	struct probes probes; /* that its events and conditions need */
-	uint64_t post;     /* ns still recorded after the event */
-	uint64_t max_time; /* ns */
+	uint64_t post;        /* ns still recorded after the event */
+	uint64_t max_time;    /* ns */
 };
 
 /* Reads canonical JSON into a plan. *ret is the caller's. */

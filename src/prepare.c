@@ -47,7 +47,8 @@ static int prepare_script(struct prepared *p, const char **words, int n_words, s
 	return script_plan(&rq, &p->script, e);
 }
 
-static int prepare_check_hash(const struct prepared *p, const struct options *options, struct err *e)
+static int prepare_check_hash(const struct prepared *p, const struct options *options,
+			      struct err *e)
 {
 	if (!options->plan || !strcasecmp(options->plan, p->plan->sha256))
 		return 0;
@@ -67,7 +68,8 @@ static int prepare_privileges(struct err *e)
 {
 	if (geteuid() == 0)
 		return 0;
-	err_set(e, "this needs root, to make kernel trace rings and packet sockets: run it with sudo");
+	err_set(e,
+		"this needs root, to make kernel trace rings and packet sockets: run it with sudo");
 	return err_exit(e, EXIT_HOST);
 }
 
@@ -84,7 +86,8 @@ static int prepare_probe(struct prepared *p, struct err *e)
 
 		s->tracing = p->tracing;
 		if (s->ops->probe(s, &s->cost, e) < 0)
-			return strncmp(e->text, s->at, strlen(s->at)) ? err_wrap(e, "%s", s->at) : e->code;
+			return strncmp(e->text, s->at, strlen(s->at)) ? err_wrap(e, "%s", s->at)
+								      : e->code;
 		p->cost.kernel_bytes += s->cost.kernel_bytes;
 		p->cost.tmpfs_bytes += s->cost.tmpfs_bytes;
 		p->cost.output_bytes += s->cost.output_bytes;
@@ -110,12 +113,13 @@ static int prepare_outdir(struct prepared *p, const struct options *options, str
 	return err_exit(e, EXIT_USAGE);
 }
 
-static int prepare_steps(struct prepared *p, const struct options *options, const char **words, int n_words,
-			 struct err *e)
+static int prepare_steps(struct prepared *p, const struct options *options, const char **words,
+			 int n_words, struct err *e)
 {
 	if (prepare_outdir(p, options, e) < 0 || recipes_find(&p->recipe, words[0], e) < 0 ||
-	    prepare_script(p, words, n_words, e) < 0 || plan_parse(&p->plan, p->script.plan, e) < 0 ||
-	    prepare_check_hash(p, options, e) < 0 || prepare_privileges(e) < 0 || prepare_probe(p, e) < 0 ||
+	    prepare_script(p, words, n_words, e) < 0 ||
+	    plan_parse(&p->plan, p->script.plan, e) < 0 || prepare_check_hash(p, options, e) < 0 ||
+	    prepare_privileges(e) < 0 || prepare_probe(p, e) < 0 ||
 	    fit_memory(&p->cost, options, &p->memory_limit, e) < 0 ||
 	    fit_output(p->plan, &p->cost, options, p->outdir, e) < 0)
 		return e->code;
@@ -123,9 +127,10 @@ static int prepare_steps(struct prepared *p, const struct options *options, cons
 	return 0;
 }
 
-int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words, struct err *e)
+int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words,
+	    struct err *e)
 {
-	*ret = (struct prepared){ 0 };
+	*ret = (struct prepared) { 0 };
 	if (prepare_steps(ret, options, words, n_words, e) < 0) {
 		prepared_clear(ret);
 		if (e->exit == EXIT_FAILED)
@@ -142,7 +147,7 @@ void prepared_clear(struct prepared *p)
 	script_result_clear(&p->script);
 	free(p->recipe);
 	free(p->outdir);
-	*p = (struct prepared){ 0 };
+	*p = (struct prepared) { 0 };
 }
 
 char *prepared_ends(const struct prepared *p)

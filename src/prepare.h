@@ -15,12 +15,14 @@ struct prepared {
 	struct plan *plan;
 	struct tracing *tracing; /* NULL if the plan needs none */
 	uint64_t max_time;
-	struct cost cost; /* of all sources */
+	struct cost cost;      /* of all sources */
 	uint64_t memory_limit; /* bytes that the rings may take */
 };
 
-/* Runs the recipe and checks the plan. What the recipe has wrong is EXIT_USAGE, what this host lacks EXIT_HOST. */
-int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words, struct err *e);
+/* Runs the recipe and checks the plan. What the recipe has wrong is EXIT_USAGE, what this host
+ * lacks EXIT_HOST. */
+int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words,
+	    struct err *e);
 void prepared_clear(struct prepared *prepared);
 
 /* "'client lost', Ctrl+C or after 7d": the caller frees it. */

@@ -47,12 +47,14 @@ static int uprobe_look(struct probe *probe, const char *what, struct err *e)
 	const char *colon = strrchr(what, ':');
 	autofree char *path = strndup(what, colon - what);
 
-	return path ? function_in_file(path, colon + 1, &probe->offset, e) : err_set(e, "no memory");
+	return path ? function_in_file(path, colon + 1, &probe->offset, e)
+		    : err_set(e, "no memory");
 }
 
 static void uprobe_place(const struct probe *probe, const char *what, FILE *out)
 {
-	fprintf(out, "%.*s:%#llx", (int)(strrchr(what, ':') - what), what, (unsigned long long)probe->offset);
+	fprintf(out, "%.*s:%#llx", (int)(strrchr(what, ':') - what), what,
+		(unsigned long long)probe->offset);
 }
 
 static const struct probe_kind probe_kinds[] = {
@@ -91,7 +93,8 @@ static bool probes_has_name(const struct probes *probes, const char *name)
 	return false;
 }
 
-/* The function's name, as far as the kernel allows it, with a number where another has it already. */
+/* The function's name, as far as the kernel allows it, with a number where another has it already.
+ */
 static void probes_name(const struct probes *probes, struct probe *probe)
 {
 	const char *what = probe_what(probe);
@@ -109,7 +112,8 @@ static void probes_name(const struct probes *probes, struct probe *probe)
 		snprintf(probe->name, sizeof(probe->name), "%s_%u", base, i);
 }
 
-/* Nothing that would begin another word, another command or a comment in what the kernel is told. */
+/* Nothing that would begin another word, another command or a comment in what the kernel is told.
+ */
 static bool text_is_word(const char *text)
 {
 	for (const char *c = text; *c; c++)
@@ -125,12 +129,16 @@ static int probe_check(const struct probe *probe, struct err *e)
 	json_t *argument;
 
 	if (!text_is_word(what))
-		return err_set(e, "'%s': the kernel takes no probe with white space or '#' in its name", probe->event);
+		return err_set(
+			e, "'%s': the kernel takes no probe with white space or '#' in its name",
+			probe->event);
 	if (!strncmp(probe->event, "uprobe:", 7) && (*what != '/' || !strchr(what, ':')))
-		return err_set(e, "'%s' is no event: it is written uprobe:/PATH:SYMBOL", probe->event);
+		return err_set(e, "'%s' is no event: it is written uprobe:/PATH:SYMBOL",
+			       probe->event);
 	json_array_foreach (probe->fetch, i, argument)
 		if (!json_is_string(argument) || !text_is_word(json_string_value(argument)))
-			return err_set(e, "'%s': fetch has an argument that is not NAME=WHERE:TYPE", probe->event);
+			return err_set(e, "'%s': fetch has an argument that is not NAME=WHERE:TYPE",
+				       probe->event);
 	return 0;
 }
 
@@ -147,7 +155,8 @@ struct probe *probes_find(const struct probes *probes, const json_t *entry)
 	const json_t *fetch = json_object_get(entry, "fetch");
 
 	for (size_t i = 0; event && i < probes->n; i++)
-		if (!strcmp(probes->list[i].event, event) && fetch_is_same(probes->list[i].fetch, fetch))
+		if (!strcmp(probes->list[i].event, event) &&
+		    fetch_is_same(probes->list[i].fetch, fetch))
 			return &probes->list[i];
 	return NULL;
 }
@@ -171,7 +180,9 @@ static int probes_add(struct probes *probes, const json_t *entry, struct err *e)
 		return err_set(e, "no memory");
 	probes->list = grown;
 	probe = &grown[probes->n];
-	*probe = (struct probe){ .event = event, .fetch = json_object_get(entry, "fetch"), .optional = optional };
+	*probe = (struct probe) { .event = event,
+				  .fetch = json_object_get(entry, "fetch"),
+				  .optional = optional };
 	if (probe_check(probe, e) < 0)
 		return err_wrap(e, "%s", at ? at : "the plan");
 	probes_name(probes, probe);
@@ -204,7 +215,7 @@ int probes_collect(struct probes *probes, const json_t *plan, struct err *e)
 void probes_free(struct probes *probes)
 {
 	free(probes->list);
-	*probes = (struct probes){ 0 };
+	*probes = (struct probes) { 0 };
 }
 
 /* On this host: */
@@ -218,7 +229,8 @@ static int probe_look(struct probe *probe, struct tracing *tracing, struct err *
 	if (probe->state == PROBE_ABSENT)
 		err_set(e, "the probe '%s' was not made", probe->event);
 	else if (faccessat(tracing_fd(tracing), kind->file, F_OK, 0) < 0)
-		err_set(e, "this kernel has no %s, so it cannot trace '%s'", kind->name, probe->event);
+		err_set(e, "this kernel has no %s, so it cannot trace '%s'", kind->name,
+			probe->event);
 	else if (kind->look(probe, probe_what(probe), e) == 0)
 		probe->state = PROBE_FOUND;
 	return probe->state == PROBE_FOUND ? 0 : err_exit(e, EXIT_HOST);
@@ -258,8 +270,8 @@ static char *probe_line(const struct probe *probe)
 	return line;
 }
 
-/* "[  441.2] trace_uprobe: error: Unknown fetch type\n  Command: p:GROUP/NAME ...": the kernel's words for the last
- * command that it did not like, if that is ours. */
+/* "[  441.2] trace_uprobe: error: Unknown fetch type\n  Command: p:GROUP/NAME ...": the kernel's
+ * words for the last command that it did not like, if that is ours. */
 static void probe_kernel_words(const struct probe *probe, char *words, size_t size)
 {
 	autofree char *log = tracefs_error_last(NULL);
@@ -293,7 +305,8 @@ static int probe_write(const struct probe *probe, struct tracing *tracing, struc
 static int probe_make(struct probe *probe, struct capture *c, struct err *e)
 {
 	probe_set_group(probe, c->state->id);
-	if (ledger_probe(c->ledger, probe->group, probe->name, e) < 0 || probe_write(probe, c->tracing, e) < 0)
+	if (ledger_probe(c->ledger, probe->group, probe->name, e) < 0 ||
+	    probe_write(probe, c->tracing, e) < 0)
 		return e->code;
 	probe->state = PROBE_MADE;
 	return 0;
@@ -301,10 +314,12 @@ static int probe_make(struct probe *probe, struct capture *c, struct err *e)
 
 int probes_make(struct capture *c, struct err *e)
 {
-	for (struct probe *probe = c->plan->probes.list; probe < c->plan->probes.list + c->plan->probes.n; probe++) {
+	for (struct probe *probe = c->plan->probes.list;
+	     probe < c->plan->probes.list + c->plan->probes.n; probe++) {
 		struct err one = ERR_INIT;
 
-		if (probe->state == PROBE_FOUND && probe_make(probe, c, &one) < 0 && !probe->optional) {
+		if (probe->state == PROBE_FOUND && probe_make(probe, c, &one) < 0 &&
+		    !probe->optional) {
 			*e = one;
 			return e->code;
 		}
@@ -323,6 +338,7 @@ void probes_adopt(struct probes *probes, const char *id, struct tracing *tracing
 
 		probe_set_group(probe, id);
 		snprintf(path, sizeof(path), "events/%s/%s/format", probe->group, probe->name);
-		probe->state = faccessat(tracing_fd(tracing), path, F_OK, 0) == 0 ? PROBE_MADE : PROBE_ABSENT;
+		probe->state = faccessat(tracing_fd(tracing), path, F_OK, 0) == 0 ? PROBE_MADE
+										  : PROBE_ABSENT;
 	}
 }

@@ -1,5 +1,7 @@
-/* Probes: events that a capture makes for itself, on a function of the kernel ("kprobe:FUNC") or of a program
- * ("uprobe:PATH:SYMBOL"). The kernel has them for all, in a group that is named after the capture. */
+/* Probes: events that a capture makes for itself, on a function of the kernel ("kprobe:FUNC") or of
+ * a program
+ * ("uprobe:PATH:SYMBOL"). The kernel has them for all, in a group that is named after the capture.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -21,9 +23,9 @@ enum probe_state {
 struct probe {
 	const char *event;   /* as the recipe has it; owned by the plan's JSON, like fetch */
 	const json_t *fetch; /* its arguments, "NAME=WHERE:TYPE"; NULL for none */
-	bool optional;	     /* nothing needs it */
-	char group[40];	     /* "tracer_ID", once the capture has an ID */
-	char name[64];	     /* of its event in the group; follows from the plan alone */
+	bool optional;       /* nothing needs it */
+	char group[40];      /* "tracer_ID", once the capture has an ID */
+	char name[64];       /* of its event in the group; follows from the plan alone */
 	uint64_t offset;     /* of a uprobe: in its file */
 	enum probe_state state;
 };
@@ -46,11 +48,12 @@ void probes_free(struct probes *probes);
 /* The probe of an entry in the plan that has `event` and `fetch`; NULL if its event is none. */
 struct probe *probes_find(const struct probes *probes, const json_t *entry);
 
-/* The format of its event, the caller's. Before it is made *ret is NULL, and the host is asked whether it has the
- * function; that changes nothing. */
+/* The format of its event, the caller's. Before it is made *ret is NULL, and the host is asked
+ * whether it has the function; that changes nothing. */
 int probe_format(struct probe *probe, struct tracing *tracing, struct format **ret, struct err *e);
 
-/* Engine, before any instance is made: makes all that were found, each written to the ledger before. */
+/* Engine, before any instance is made: makes all that were found, each written to the ledger
+ * before. */
 int probes_make(struct capture *c, struct err *e);
 
 /* For recover: those that the capture ID has made. */

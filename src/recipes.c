@@ -52,14 +52,15 @@ static int recipes_add(struct recipe_entry **list, size_t *n, const char *dir, c
 	size_t length = strlen(file);
 	struct recipe_entry *grown, *entry;
 
-	if (length < 5 || strcmp(file + length - 4, ".lua") || recipes_has(*list, *n, file, length - 4))
+	if (length < 5 || strcmp(file + length - 4, ".lua") ||
+	    recipes_has(*list, *n, file, length - 4))
 		return 0;
 	grown = realloc(*list, (*n + 1) * sizeof(*grown));
 	if (!grown)
 		return -1;
 	*list = grown;
 	entry = &grown[(*n)++];
-	*entry = (struct recipe_entry){ .name = strndup(file, length - 4) };
+	*entry = (struct recipe_entry) { .name = strndup(file, length - 4) };
 	if (asprintf(&entry->path, "%s/%s", dir, file) < 0)
 		entry->path = NULL;
 	entry->question = entry->path ? recipes_question(entry->path) : NULL;
@@ -68,7 +69,8 @@ static int recipes_add(struct recipe_entry **list, size_t *n, const char *dir, c
 
 static int recipes_order(const void *a, const void *b)
 {
-	return strcmp(((const struct recipe_entry *)a)->name, ((const struct recipe_entry *)b)->name);
+	return strcmp(((const struct recipe_entry *)a)->name,
+		      ((const struct recipe_entry *)b)->name);
 }
 
 int recipes_list(struct recipe_entry **ret, size_t *n, struct err *e)
@@ -105,7 +107,8 @@ void recipes_free(struct recipe_entry *list, size_t n)
 	free(list);
 }
 
-static int recipes_unknown(const struct recipe_entry *list, size_t n, const char *word, struct err *e)
+static int recipes_unknown(const struct recipe_entry *list, size_t n, const char *word,
+			   struct err *e)
 {
 	autofree const char **names = calloc(n + 1, sizeof(*names));
 	const char *near;
@@ -116,7 +119,8 @@ static int recipes_unknown(const struct recipe_entry *list, size_t n, const char
 	if (near)
 		err_set(e, "there is no recipe '%s', did you mean '%s'?", word, near);
 	else
-		err_set(e, "there is no recipe '%s': name a file, or one that `tracer list` shows", word);
+		err_set(e, "there is no recipe '%s': name a file, or one that `tracer list` shows",
+			word);
 	return err_exit(e, EXIT_USAGE);
 }
 

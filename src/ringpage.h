@@ -33,7 +33,8 @@ struct ringpage_record {
 	const uint8_t *data;
 };
 
-/* Starts a walk; PAGE has layout->page_size bytes. Garbage yields an empty walk, never a read outside the page. */
+/* Starts a walk; PAGE has layout->page_size bytes. Garbage yields an empty walk, never a read
+ * outside the page. */
 void ringpage_open(struct ringpage *walk, const struct ringpage_layout *layout, const void *page);
 
 /* The next record. Returns 1, 0 at the end, -EINVAL where the page is not well-formed. */

@@ -14,31 +14,82 @@
 
 /* What any process needs to go on and to end. */
 static const int calls_compute[] = {
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev), SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64), SCMP_SYS(close), SCMP_SYS(lseek), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
-	SCMP_SYS(statx), SCMP_SYS(fcntl), SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
-	SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack), SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
-	SCMP_SYS(getrandom), SCMP_SYS(futex), SCMP_SYS(sched_yield), SCMP_SYS(getpid), SCMP_SYS(gettid),
-	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(recvmsg),
-	SCMP_SYS(sendmsg), SCMP_SYS(recvfrom), SCMP_SYS(sendto), SCMP_SYS(restart_syscall),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(readv),
+	SCMP_SYS(writev),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(close),
+	SCMP_SYS(lseek),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(futex),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto),
+	SCMP_SYS(restart_syscall),
 	SCMP_SYS(sched_getaffinity),
 };
 
 /* What the owner of held descriptors needs besides. */
 static const int calls_held[] = {
-	SCMP_SYS(ioctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_create1),
-	SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(nanosleep),
-	SCMP_SYS(clock_nanosleep), SCMP_SYS(timerfd_settime), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
-	SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(eventfd2), SCMP_SYS(select),
-	SCMP_SYS(pselect6), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(splice),
+	SCMP_SYS(ioctl),
+	SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_ctl),
+	SCMP_SYS(epoll_create1),
+	SCMP_SYS(setsockopt),
+	SCMP_SYS(getsockopt),
+	SCMP_SYS(getsockname),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(timerfd_settime),
+	SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(dup),
+	SCMP_SYS(dup2),
+	SCMP_SYS(dup3),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(select),
+	SCMP_SYS(pselect6),
+	SCMP_SYS(mlock),
+	SCMP_SYS(munlock),
+	SCMP_SYS(splice),
 };
 
 /* What a process that opens files to read, and makes new ones, needs besides. */
 static const int calls_reader[] = {
-	SCMP_SYS(getdents64), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(access), SCMP_SYS(faccessat),
-	SCMP_SYS(faccessat2), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(mkdirat), SCMP_SYS(fstatfs),
-	SCMP_SYS(kill), SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(getcwd), SCMP_SYS(pidfd_send_signal),
+	SCMP_SYS(getdents64), SCMP_SYS(readlink),  SCMP_SYS(readlinkat),
+	SCMP_SYS(access),     SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
+	SCMP_SYS(stat),       SCMP_SYS(lstat),     SCMP_SYS(mkdirat),
+	SCMP_SYS(fstatfs),    SCMP_SYS(kill),      SCMP_SYS(wait4),
+	SCMP_SYS(waitid),     SCMP_SYS(getcwd),    SCMP_SYS(pidfd_send_signal),
 };
 
 static int sandbox_allow(scmp_filter_ctx filter, const int *calls, size_t n)
@@ -61,7 +112,8 @@ static int sandbox_allow_memory(scmp_filter_ctx filter)
 				    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
-/* Existing files to read only, new ones only where nothing was: nothing on the machine can be changed. */
+/* Existing files to read only, new ones only where nothing was: nothing on the machine can be
+ * changed. */
 static int sandbox_allow_opens(scmp_filter_ctx filter)
 {
 	const int writing = O_ACCMODE | O_CREAT | O_TRUNC;
@@ -121,8 +173,8 @@ static int sandbox_nobody(struct err *e)
 static int sandbox_read_all(struct err *e)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
-	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE,
-		      CAP_SYS_ADMIN, CAP_SYSLOG, -1);
+	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_DAC_READ_SEARCH,
+		      CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_SYSLOG, -1);
 	if (capng_apply(CAPNG_SELECT_BOTH))
 		return err_sys(e, "cannot give up capabilities");
 	return 0;
@@ -135,7 +187,8 @@ int sandbox_enter(enum sandbox sandbox, struct err *e)
 	prctl(PR_GET_PDEATHSIG, &death);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, "cannot give up new privileges");
-	if (geteuid() == 0 && (sandbox == SANDBOX_READER ? sandbox_read_all(e) : sandbox_nobody(e)) < 0)
+	if (geteuid() == 0 &&
+	    (sandbox == SANDBOX_READER ? sandbox_read_all(e) : sandbox_nobody(e)) < 0)
 		return e->code;
 	prctl(PR_SET_PDEATHSIG, death); /* a change of uid takes it away */
 	return sandbox_filter(sandbox, e);

@@ -78,12 +78,14 @@ static void save_sources(struct finish *f, struct save *common, struct report *r
 	autofree struct worker *workers = calloc(plan->n_sources, sizeof(*workers));
 
 	for (size_t i = 0; savings && workers && i < plan->n_sources; i++) {
-		int keep[] = { common->statedir, common->outdir, f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
+		int keep[] = { common->statedir, common->outdir,
+			       f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
 		struct err e = ERR_INIT;
 
-		savings[i] = (struct saving){ .source = &plan->sources[i], .save = *common };
+		savings[i] = (struct saving) { .source = &plan->sources[i], .save = *common };
 		savings[i].save.report = &reports[i];
-		worker_start(&workers[i], plan->sources[i].name, save_source, &savings[i], keep, countof(keep), &e);
+		worker_start(&workers[i], plan->sources[i].name, save_source, &savings[i], keep,
+			     countof(keep), &e);
 	}
 	for (size_t i = 0; savings && workers && i < plan->n_sources; i++) {
 		save_finish_source(&workers[i], &plan->sources[i], &reports[i]);
@@ -150,10 +152,12 @@ static int save_make_dir(const struct finish *f, struct err *e)
 	return io_open_dir(outdir, f->name, e);
 }
 
-/* The reports lie in the state directory: if the disk is full behind the sources, they are not lost. */
+/* The reports lie in the state directory: if the disk is full behind the sources, they are not
+ * lost. */
 static int save_map_reports(struct report **ret, int statedir, size_t n, struct err *e)
 {
-	autoclose int fd = openat(statedir, "reports", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	autoclose int fd =
+		openat(statedir, "reports", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	size_t size = (n + 1) * sizeof(struct report);
 	void *map;
 
@@ -177,7 +181,8 @@ static bool save_whole(const struct plan *plan, const struct report *reports)
 	return true;
 }
 
-static int save_manifest(const struct finish *f, const struct report *reports, const struct save *save, struct err *e)
+static int save_manifest(const struct finish *f, const struct report *reports,
+			 const struct save *save, struct err *e)
 {
 	json_t *manifest;
 	int r;
@@ -238,8 +243,8 @@ static int save_move(struct finish *f, const char *from, struct err *e)
 	if (old < 0)
 		return e->code;
 	bundledir = save_make_dir(f, e);
-	if (bundledir < 0 || tree_walk(old, save_copy_file, &bundledir, e) < 0 || tree_sync(bundledir, e) < 0 ||
-	    save_remember(f, e) < 0)
+	if (bundledir < 0 || tree_walk(old, save_copy_file, &bundledir, e) < 0 ||
+	    tree_sync(bundledir, e) < 0 || save_remember(f, e) < 0)
 		return e->code;
 	return io_remove_tree(olddir, f->name, e);
 }
@@ -258,7 +263,8 @@ static int save_rings(struct finish *f, struct save *save, struct report *report
 	return save_remember(f, e);
 }
 
-static int save_complete(struct finish *f, struct save *save, const struct report *reports, struct err *e)
+static int save_complete(struct finish *f, struct save *save, const struct report *reports,
+			 struct err *e)
 {
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
 	autoclose int bundledir = outdir < 0 ? -1 : io_open_dir(outdir, f->name, e);
@@ -274,7 +280,9 @@ int save_main(void *arg, int engine, struct err *e)
 {
 	struct finish *f = arg;
 	struct capture *c = f->capture;
-	struct save save = { .state = c->state, .statedir = c->state->fd, .stop = stop_get(c->stop) };
+	struct save save = { .state = c->state,
+			     .statedir = c->state->fd,
+			     .stop = stop_get(c->stop) };
 	autofree struct anchor *anchors = NULL;
 	struct report *reports = NULL;
 	char dir[4096];

@@ -157,11 +157,8 @@ static int l_pairs(lua_State *L)
 }
 
 static const luaL_Reg own[] = {
-	{"next",          l_next        },
-        { "pairs",        l_pairs       },
-        { "setmetatable", l_setmetatable},
-	{ "tostring",     l_tostring    },
-        { NULL,           NULL          },
+	{ "next", l_next },         { "pairs", l_pairs }, { "setmetatable", l_setmetatable },
+	{ "tostring", l_tostring }, { NULL, NULL },
 };
 
 /* luaopen_base fills the globals: let that be a table that nobody sees. */

@@ -31,10 +31,10 @@ struct limit {
 };
 
 static const struct limit limits[] = {
-	{RLIMIT_CORE,   0 },
+	{ RLIMIT_CORE, 0 },
 	{ RLIMIT_FSIZE, 0 },
 	{ RLIMIT_NPROC, 0 },
-	{ RLIMIT_CPU,   10}, /* seconds: for a script whose engine, the watchdog, is gone */
+	{ RLIMIT_CPU, 10 }, /* seconds: for a script whose engine, the watchdog, is gone */
 };
 
 /* Lua's own limit comes first and says so; a sanitizer needs terabytes of address space. */

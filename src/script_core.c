@@ -170,20 +170,20 @@ static int l_list(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-	{"address",        l_address      },
-	{ "duration",      l_duration     },
-	{ "duration_text", l_duration_text},
-	{ "fail",          l_fail         },
-	{ "fail_at",       l_fail_at      },
-	{ "has",           l_has          },
-	{ "is_text",       l_is_text      },
-	{ "list",          l_list         },
-	{ "nearest",       l_nearest      },
-	{ "size",          l_size         },
-	{ "size_text",     l_size_text    },
-	{ "usage",         l_usage        },
-	{ "where",         l_where        },
-	{ NULL,            NULL           },
+	{ "address", l_address },
+	{ "duration", l_duration },
+	{ "duration_text", l_duration_text },
+	{ "fail", l_fail },
+	{ "fail_at", l_fail_at },
+	{ "has", l_has },
+	{ "is_text", l_is_text },
+	{ "list", l_list },
+	{ "nearest", l_nearest },
+	{ "size", l_size },
+	{ "size_text", l_size_text },
+	{ "usage", l_usage },
+	{ "where", l_where },
+	{ NULL, NULL },
 };
 
 static void l_set_string(lua_State *L, const char *name, const char *value)

@@ -51,11 +51,14 @@ static int seal_set_filter(struct archive *archive, enum compress compress, stru
 	if (compress == COMPRESS_NONE)
 		return 0;
 	if (compress == COMPRESS_GZIP)
-		return archive_write_add_filter_gzip(archive) < ARCHIVE_WARN ? err_set(e, "gzip is not available") : 0;
+		return archive_write_add_filter_gzip(archive) < ARCHIVE_WARN
+			       ? err_set(e, "gzip is not available")
+			       : 0;
 	if (archive_write_add_filter_zstd(archive) < ARCHIVE_WARN)
 		return err_set(e, "this libarchive cannot compress with zstd: use --compress gzip");
 	/* older ones know no threads: slower, but the same bundle */
-	snprintf(threads, sizeof(threads), "%ld", sysconf(_SC_NPROCESSORS_ONLN) < 8 ? sysconf(_SC_NPROCESSORS_ONLN) : 8);
+	snprintf(threads, sizeof(threads), "%ld",
+		 sysconf(_SC_NPROCESSORS_ONLN) < 8 ? sysconf(_SC_NPROCESSORS_ONLN) : 8);
 	archive_write_set_filter_option(archive, "zstd", "compression-level", "1");
 	archive_write_set_filter_option(archive, "zstd", "threads", threads);
 	return 0;
@@ -68,11 +71,13 @@ static void seal_progress(struct seal *seal)
 	if (!seal->total || seal->done - seal->told < seal->total / 50)
 		return;
 	seal->told = seal->done;
-	snprintf(text, sizeof(text), "%llu %%", (unsigned long long)(seal->done * 100 / seal->total));
+	snprintf(text, sizeof(text), "%llu %%",
+		 (unsigned long long)(seal->done * 100 / seal->total));
 	message_send(seal->engine, MESSAGE_SAY, text);
 }
 
-/* The header has promised SIZE bytes: fewer would be padded with zeros without a word, so that is an error. */
+/* The header has promised SIZE bytes: fewer would be padded with zeros without a word, so that is
+ * an error. */
 static int seal_data(struct seal *seal, int fd, uint64_t size, struct err *e)
 {
 	autofree char *block = malloc(1 << 20);
@@ -84,7 +89,8 @@ static int seal_data(struct seal *seal, int fd, uint64_t size, struct err *e)
 		ssize_t n = read(fd, block, left < 1 << 20 ? left : 1 << 20);
 
 		if (n <= 0)
-			return n < 0 ? err_sys(e, "cannot read it back") : err_set(e, "it became shorter");
+			return n < 0 ? err_sys(e, "cannot read it back")
+				     : err_set(e, "it became shorter");
 		if (archive_write_data(seal->archive, block, n) != n)
 			return seal_error(seal, e);
 		left -= n;
@@ -94,7 +100,8 @@ static int seal_data(struct seal *seal, int fd, uint64_t size, struct err *e)
 	return 0;
 }
 
-static int seal_entry(struct seal *seal, const char *path, mode_t type, uint64_t size, struct err *e)
+static int seal_entry(struct seal *seal, const char *path, mode_t type, uint64_t size,
+		      struct err *e)
 {
 	struct archive_entry *entry = archive_entry_new();
 	autofree char *name = NULL;
@@ -121,7 +128,8 @@ static int seal_file(struct seal *seal, int dirfd, const char *path, struct err 
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, "cannot read '%s'", path);
-	if (seal_entry(seal, path, AE_IFREG, st.st_size, e) < 0 || seal_data(seal, fd, st.st_size, e) < 0)
+	if (seal_entry(seal, path, AE_IFREG, st.st_size, e) < 0 ||
+	    seal_data(seal, fd, st.st_size, e) < 0)
 		return err_wrap(e, "'%s'", path);
 	return 0;
 }
@@ -155,7 +163,8 @@ static int seal_measure(void *arg, int dirfd, const char *path, struct err *e)
 
 static int seal_members(struct seal *seal, int bundledir, struct err *e)
 {
-	if (tree_walk(bundledir, seal_measure, seal, e) < 0 || seal_entry(seal, "", AE_IFDIR, 0, e) < 0)
+	if (tree_walk(bundledir, seal_measure, seal, e) < 0 ||
+	    seal_entry(seal, "", AE_IFDIR, 0, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < countof(seal_first); i++)
 		if (faccessat(bundledir, seal_first[i], F_OK, 0) == 0 &&
@@ -164,7 +173,8 @@ static int seal_members(struct seal *seal, int bundledir, struct err *e)
 	return tree_walk(bundledir, seal_visit, seal, e);
 }
 
-static int seal_write(struct seal *seal, int out, enum compress compress, int bundledir, struct err *e)
+static int seal_write(struct seal *seal, int out, enum compress compress, int bundledir,
+		      struct err *e)
 {
 	int r;
 
@@ -193,7 +203,8 @@ static int seal_publish(int outdir, const char *partial, const char *name, struc
 	return fsync(outdir) < 0 ? err_sys(e, "cannot sync the output directory") : 0;
 }
 
-static int seal_tarball(struct seal *seal, int outdir, int bundledir, enum compress compress, struct err *e)
+static int seal_tarball(struct seal *seal, int outdir, int bundledir, enum compress compress,
+			struct err *e)
 {
 	char name[256], partial[280];
 	autoclose int out = -1;
@@ -203,7 +214,8 @@ static int seal_tarball(struct seal *seal, int outdir, int bundledir, enum compr
 	out = io_create(outdir, partial, e);
 	if (out < 0)
 		return out;
-	if (seal_write(seal, out, compress, bundledir, e) < 0 || seal_publish(outdir, partial, name, e) < 0) {
+	if (seal_write(seal, out, compress, bundledir, e) < 0 ||
+	    seal_publish(outdir, partial, name, e) < 0) {
 		unlinkat(outdir, partial, 0);
 		return e->code;
 	}
@@ -220,14 +232,17 @@ static int seal_manifest(const struct finish *f, int bundledir, struct seal *sea
 	int r;
 
 	unlinkat(bundledir, "tracer.log", 0);
-	if (io_read_file(f->capture->state->fd, "tracer.log", 64 << 20, &log, &size, &absent) == 0 &&
+	if (io_read_file(f->capture->state->fd, "tracer.log", 64 << 20, &log, &size, &absent) ==
+		    0 &&
 	    io_create_file(bundledir, "tracer.log", log, size, e) < 0)
 		return e->code;
 	if (manifest_read(&manifest, bundledir, e) < 0)
 		return e->code;
 	if (f->skipped)
 		json_object_set_new(manifest, "conversion_skipped", json_string(f->skipped));
-	seal->mtime = manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "wall") / NS_PER_S;
+	seal->mtime =
+		manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "wall") /
+		NS_PER_S;
 	r = manifest_add_files(manifest, bundledir, e);
 	if (r == 0)
 		r = manifest_write(manifest, bundledir, e);
@@ -235,7 +250,8 @@ static int seal_manifest(const struct finish *f, int bundledir, struct seal *sea
 	return r;
 }
 
-/* From here on there is a bundle, whatever becomes of us: recover must not look for the raw data. */
+/* From here on there is a bundle, whatever becomes of us: recover must not look for the raw data.
+ */
 static int seal_remember(const struct finish *f, struct err *e)
 {
 	return io_create_file(f->capture->state->fd, "sealed", "", 0, e);
@@ -255,8 +271,10 @@ int seal_main(void *arg, int engine, struct err *e)
 	if (faccessat(f->capture->state->fd, "sealed", F_OK, 0) == 0)
 		return io_remove_tree(outdir, f->name, e);
 	bundledir = io_open_dir(outdir, f->name, e);
-	if (bundledir < 0 || seal_manifest(f, bundledir, &seal, e) < 0 || tree_sync(bundledir, e) < 0 ||
-	    seal_tarball(&seal, outdir, bundledir, f->about->compress, e) < 0 || seal_remember(f, e) < 0)
+	if (bundledir < 0 || seal_manifest(f, bundledir, &seal, e) < 0 ||
+	    tree_sync(bundledir, e) < 0 ||
+	    seal_tarball(&seal, outdir, bundledir, f->about->compress, e) < 0 ||
+	    seal_remember(f, e) < 0)
 		return e->code;
 	return io_remove_tree(outdir, f->name, e);
 }

@@ -20,22 +20,24 @@ const struct source_ops *source_find(const char *type)
 const char *outcome_text(enum outcome outcome)
 {
 	static const char *const words[] = {
-		[OUTCOME_FAILED] = "failed",   [OUTCOME_OK] = "ok",	    [OUTCOME_PARTIAL] = "partial",
-		[OUTCOME_TIMEOUT] = "timeout", [OUTCOME_DENIED] = "denied", [OUTCOME_ABSENT] = "absent",
+		[OUTCOME_FAILED] = "failed",   [OUTCOME_OK] = "ok",
+		[OUTCOME_PARTIAL] = "partial", [OUTCOME_TIMEOUT] = "timeout",
+		[OUTCOME_DENIED] = "denied",   [OUTCOME_ABSENT] = "absent",
 		[OUTCOME_SKIPPED] = "skipped", [OUTCOME_TRUNCATED] = "truncated",
 	};
 
 	return outcome < countof(words) ? words[outcome] : "failed";
 }
 
-void report_hole(struct report *report, const char *what, uint64_t from, uint64_t to, uint64_t count)
+void report_hole(struct report *report, const char *what, uint64_t from, uint64_t to,
+		 uint64_t count)
 {
 	struct hole *hole;
 
 	report->lost += count;
 	if (report->n_holes < countof(report->holes)) {
 		hole = &report->holes[report->n_holes++];
-		*hole = (struct hole){ .from = from, .to = to, .count = count };
+		*hole = (struct hole) { .from = from, .to = to, .count = count };
 		snprintf(hole->what, sizeof(hole->what), "%s", what);
 		return;
 	}

@@ -1,8 +1,9 @@
 /* Sources: each kind of recording is one file behind one struct of operations.
  *
- * A source lives in three processes. The engine decodes, probes, arms, starts and stops it. Its own process, if it has
- * one, runs `live` and fills a file in the state directory. A fresh process runs `save`, from the state directory and
- * the kernel alone, so that the engine, and later `tracer recover`, can save what a killed process has recorded. */
+ * A source lives in three processes. The engine decodes, probes, arms, starts and stops it. Its own
+ * process, if it has one, runs `live` and fills a file in the state directory. A fresh process runs
+ * `save`, from the state directory and the kernel alone, so that the engine, and later `tracer
+ * recover`, can save what a killed process has recorded. */
 #pragma once
 
 #include <jansson.h>
@@ -39,19 +40,22 @@ struct hole {
 /* What a source says of itself; plain data, crosses process boundaries as it is. */
 struct report {
 	uint32_t outcome; /* enum outcome */
-	uint32_t n_holes; /* at most countof(holes); the last one then stands for all further ones */
-	uint64_t records; /* kept */
-	uint64_t bytes;   /* kept */
+	uint32_t
+		n_holes; /* at most countof(holes); the last one then stands for all further ones */
+	uint64_t records;     /* kept */
+	uint64_t bytes;       /* kept */
 	uint64_t overwritten; /* older than the window: normal in a ring */
 	uint64_t lost;
-	uint64_t from; /* the window that is whole but for the holes, boot clock; 0, 0 if there is none */
+	uint64_t from; /* the window that is whole but for the holes, boot clock; 0, 0 if there is
+			  none */
 	uint64_t to;
 	struct hole holes[32];
 	char note[256]; /* one sentence where the outcome is not ok */
 };
 
 /* Adds a hole, counting its records as lost. */
-void report_hole(struct report *report, const char *what, uint64_t from, uint64_t to, uint64_t count);
+void report_hole(struct report *report, const char *what, uint64_t from, uint64_t to,
+		 uint64_t count);
 
 /* Live figures in shared memory, one slot a source: written by whoever runs it, read by anyone. */
 struct stats {
@@ -59,8 +63,9 @@ struct stats {
 	uint64_t bytes;
 	uint64_t overwritten;
 	uint64_t lost;
-	uint64_t last; /* boot clock: newest record */
-	uint64_t counted; /* the engine's: records at its last look, and how many a second came before it */
+	uint64_t last;    /* boot clock: newest record */
+	uint64_t counted; /* the engine's: records at its last look, and how many a second came
+			     before it */
 	uint64_t rate;
 };
 
@@ -81,15 +86,16 @@ struct source {
 	const json_t *spec; /* its part of the plan */
 	uint32_t index;
 	struct cost cost; /* what probe found */
-	void *data; /* made by ops->decode, freed by ops->free */
+	void *data;       /* made by ops->decode, freed by ops->free */
 	struct stats *stats;
 	const struct probes *probes; /* of the plan; borrowed */
-	struct tracing *tracing; /* borrowed; NULL if nothing in the plan needs the kernel's tracing */
+	struct tracing
+		*tracing; /* borrowed; NULL if nothing in the plan needs the kernel's tracing */
 };
 
 struct tracing; /* tracing.h */
-struct probes;	/* probe.h */
-struct state;	/* state.h */
+struct probes;  /* probe.h */
+struct state;   /* state.h */
 struct capture; /* capture.h: the engine's side */
 
 /* What a source's own process is given. */
@@ -115,31 +121,33 @@ struct save {
 struct source_ops {
 	const char *type; /* the plan's word: "ftrace" */
 
-	/* Reads the spec into s->data; no look at the host. The plan is checked text from the script: still
-	 * refuse what is not well-formed. */
+	/* Reads the spec into s->data; no look at the host. The plan is checked text from the
+	 * script: still refuse what is not well-formed. */
 	int (*decode)(struct source *s, struct err *e);
 
 	/* Looks whether this host can do it and what it takes; changes nothing. */
 	int (*probe)(struct source *s, struct cost *cost, struct err *e);
 
-	/* Engine, root: makes its kernel objects and its files in the state directory, each written to the ledger
-	 * before. On failure the engine undoes the ledger: no clean-up here. */
+	/* Engine, root: makes its kernel objects and its files in the state directory, each written
+	 * to the ledger before. On failure the engine undoes the ledger: no clean-up here. */
 	int (*arm)(struct source *s, struct capture *c, struct err *e);
 
-	/* Engine: recording begins or ends. NULL where `live` does it. stop may come after a failed start. */
+	/* Engine: recording begins or ends. NULL where `live` does it. stop may come after a failed
+	 * start. */
 	int (*start)(struct source *s, struct capture *c, struct err *e);
 	int (*stop)(struct source *s, struct capture *c, struct err *e);
 
-	/* Its own process, from before the start until after the stop; NULL if it needs none. Set up as root, then
-	 * live_armed, then record until live->stopping and all up to the cut is in. */
+	/* Its own process, from before the start until after the stop; NULL if it needs none. Set
+	 * up as root, then live_armed, then record until live->stopping and all up to the cut is
+	 * in. */
 	int (*live)(struct source *s, struct live *live, struct err *e);
 
 	/* Engine, once a second: brings s->stats up to date. NULL where `live` does it. */
 	void (*stats)(struct source *s, struct capture *c);
 
-	/* A fresh process: writes raw files below save->outdir from what is in the state directory or the kernel, and
-	 * fills the report. Opens what it needs, then enters the tightest sandbox that it can. The files need no sync:
-	 * the caller syncs all of them. */
+	/* A fresh process: writes raw files below save->outdir from what is in the state directory
+	 * or the kernel, and fills the report. Opens what it needs, then enters the tightest
+	 * sandbox that it can. The files need no sync: the caller syncs all of them. */
 	int (*save)(struct source *s, struct save *save, struct err *e);
 
 	/* Frees s->data; NULL and half-decoded are fine. */

@@ -16,7 +16,8 @@
 #include "auto.h"
 #include "io.h"
 
-/* Where state directories are, best first; /dev/shm is everybody's, so only root's own 0700 ones count there. */
+/* Where state directories are, best first; /dev/shm is everybody's, so only root's own 0700 ones
+ * count there. */
 static const struct state_place {
 	const char *mount;
 	const char *dir;
@@ -158,7 +159,8 @@ static int state_open_entry(const char *path)
 	return take_fd(&fd);
 }
 
-static int state_add(struct state_entry **list, size_t *n, const struct state_place *place, const char *name)
+static int state_add(struct state_entry **list, size_t *n, const struct state_place *place,
+		     const char *name)
 {
 	struct state_entry entry = { 0 };
 	size_t prefix = strlen(place->prefix);
@@ -167,7 +169,8 @@ static int state_add(struct state_entry **list, size_t *n, const struct state_pl
 
 	if (strncmp(name, place->prefix, prefix) || strlen(name) != prefix + ULID_SIZE - 1)
 		return 0;
-	if (snprintf(entry.path, sizeof(entry.path), "%s/%s", place->dir, name) >= (int)sizeof(entry.path))
+	if (snprintf(entry.path, sizeof(entry.path), "%s/%s", place->dir, name) >=
+	    (int)sizeof(entry.path))
 		return 0;
 	memcpy(entry.id, name + prefix, ULID_SIZE);
 	fd = state_open_entry(entry.path);
@@ -217,7 +220,9 @@ void state_tell_interrupted(void)
 		return;
 	for (size_t i = 0; i < n; i++)
 		if (!list[i].alive)
-			fprintf(stderr, "capture %s was interrupted: `tracer recover %s` saves what it has recorded and cleans up\n",
+			fprintf(stderr,
+				"capture %s was interrupted: `tracer recover %s` saves what it has "
+				"recorded and cleans up\n",
 				list[i].id, list[i].id);
 }
 
@@ -240,8 +245,10 @@ int state_find(struct state_entry *ret, const char *id, bool alive, struct err *
 	if (found == 1)
 		return 0;
 	if (found)
-		return err_set(e, "there are %zu: say which by its ID (`tracer status` lists them)", found);
-	return id ? err_set(e, "no %s has the ID '%s'", what, id) : err_set(e, "there is no %s", what);
+		return err_set(e, "there are %zu: say which by its ID (`tracer status` lists them)",
+			       found);
+	return id ? err_set(e, "no %s has the ID '%s'", what, id)
+		  : err_set(e, "there is no %s", what);
 }
 
 int state_adopt(struct state **ret, const char *id, struct err *e)

@@ -18,8 +18,8 @@ struct state {
 /* Makes the directory for ID (mode 0700, tmpfs) and takes its lock. *ret is the caller's. */
 int state_create(struct state **ret, const char *id, struct err *e);
 
-/* Takes over the state of a capture whose process is gone: an error if it lives, or if ID (any unique prefix; NULL if
- * there is just one) names none or several. */
+/* Takes over the state of a capture whose process is gone: an error if it lives, or if ID (any
+ * unique prefix; NULL if there is just one) names none or several. */
 int state_adopt(struct state **ret, const char *id, struct err *e);
 
 /* Lets go of it; the directory stays. NULL is fine. */
@@ -37,15 +37,16 @@ struct state_entry {
 /* All state directories of this host, oldest first. *ret is the caller's to free. */
 int state_list(struct state_entry **ret, size_t *n, struct err *e);
 
-/* A sentence a line to standard error for each capture that was interrupted: every command that starts something says
- * so. */
+/* A sentence a line to standard error for each capture that was interrupted: every command that
+ * starts something says so. */
 void state_tell_interrupted(void);
 
-/* The entry that ID (any unique prefix, NULL if there is just one) names among those that live, or that do not. */
+/* The entry that ID (any unique prefix, NULL if there is just one) names among those that live, or
+ * that do not. */
 int state_find(struct state_entry *ret, const char *id, bool alive, struct err *e);
 
-/* The path of a file that all captures of this host share, beside their directories; NULL without a place or memory. The
- * caller frees it. */
+/* The path of a file that all captures of this host share, beside their directories; NULL without a
+ * place or memory. The caller frees it. */
 char *state_shared_path(const char *name);
 
 /* Bytes that a new state directory could hold now. */

@@ -12,25 +12,29 @@ static void status_condition(FILE *out, const struct condition *c, const struct 
 {
 	fprintf(out, "%s", c->name);
 	if (c->hits > 1)
-		fprintf(out, " %llu of %llu", (unsigned long long)progress->seen, (unsigned long long)c->hits);
+		fprintf(out, " %llu of %llu", (unsigned long long)progress->seen,
+			(unsigned long long)c->hits);
 	else if (!progress->seen)
 		fprintf(out, " not yet");
 	if (c->hits > 1 && progress->last)
-		fprintf(out, ", last %llu s ago", (unsigned long long)((clock_boot() - progress->last) / NS_PER_S));
+		fprintf(out, ", last %llu s ago",
+			(unsigned long long)((clock_boot() - progress->last) / NS_PER_S));
 }
 
 void status_line(FILE *out, const struct board *board, const struct plan *plan)
 {
 	uint64_t elapsed = status_elapsed(board), lost = 0;
 
-	fprintf(out, "%s %02llu:%02llu:%02llu", stage_text(board->stage), (unsigned long long)elapsed / 3600,
-		(unsigned long long)elapsed / 60 % 60, (unsigned long long)elapsed % 60);
+	fprintf(out, "%s %02llu:%02llu:%02llu", stage_text(board->stage),
+		(unsigned long long)elapsed / 3600, (unsigned long long)elapsed / 60 % 60,
+		(unsigned long long)elapsed % 60);
 	for (size_t i = 0; i < plan->n_sources; i++) {
 		const struct stats *stats = &board->sources[i];
 
 		lost += stats->lost;
 		if (stats->records)
-			fprintf(out, " | %s %llu (%llu/s)", plan->sources[i].name, (unsigned long long)stats->records,
+			fprintf(out, " | %s %llu (%llu/s)", plan->sources[i].name,
+				(unsigned long long)stats->records,
 				(unsigned long long)stats->rate);
 	}
 	if (lost)

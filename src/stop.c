@@ -30,7 +30,8 @@ static int stop_map(struct stop_page **ret, int fd, int protection, struct err *
 
 int stop_create(struct stop_page **ret, int dirfd, struct err *e)
 {
-	autoclose int fd = openat(dirfd, "stop", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	autoclose int fd =
+		openat(dirfd, "stop", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r;
 
 	if (fd < 0)
@@ -101,8 +102,9 @@ uint64_t stop_cut(const struct stop_page *page)
 const char *stop_by_text(enum stop_by by)
 {
 	static const char *const words[] = {
-		[STOP_CONDITION] = "condition", [STOP_USER] = "user",	  [STOP_MAX_TIME] = "max_time",
-		[STOP_FAULT] = "fault",		[STOP_KILLED] = "killed",
+		[STOP_CONDITION] = "condition", [STOP_USER] = "user",
+		[STOP_MAX_TIME] = "max_time",   [STOP_FAULT] = "fault",
+		[STOP_KILLED] = "killed",
 	};
 
 	return by < countof(words) && words[by] ? words[by] : "unknown";

@@ -1,4 +1,5 @@
-/* The stop record: a page of shared memory, written once, by whoever decides first; everyone obeys it. */
+/* The stop record: a page of shared memory, written once, by whoever decides first; everyone obeys
+ * it. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,10 +9,10 @@
 
 enum stop_by {
 	STOP_CONDITION = 1,
-	STOP_USER,     /* Ctrl+C, SIGTERM, `tracer stop` */
+	STOP_USER, /* Ctrl+C, SIGTERM, `tracer stop` */
 	STOP_MAX_TIME,
-	STOP_FAULT,    /* something broke while it watched */
-	STOP_KILLED,   /* found by recover */
+	STOP_FAULT,  /* something broke while it watched */
+	STOP_KILLED, /* found by recover */
 };
 
 struct stop_record {
@@ -22,13 +23,14 @@ struct stop_record {
 	uint32_t uncertain; /* there was a hole before it */
 	uint32_t cpu;       /* of the event, UINT32_MAX if it has none */
 	int32_t pid;        /* of the event's task, -1 if it has none */
-	char comm[16];	    /* of that task; filled in later, when there is time to look it up */
+	char comm[16];      /* of that task; filled in later, when there is time to look it up */
 	char text[1024];    /* one line: the event with its fields, or the cause */
 };
 
 struct stop_page;
 
-/* Makes the page in the file of that name below DIRFD, or maps that of a capture whose processes are gone. */
+/* Makes the page in the file of that name below DIRFD, or maps that of a capture whose processes
+ * are gone. */
 int stop_create(struct stop_page **ret, int dirfd, struct err *e);
 int stop_open(struct stop_page **ret, int dirfd, struct err *e);
 void stop_close(struct stop_page *page);

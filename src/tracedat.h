@@ -17,7 +17,8 @@ struct tracedat_system {
 	size_t n_formats;
 };
 
-/* What a file says besides its pages. Texts as the kernel gives them; NULL stands for an empty one. */
+/* What a file says besides its pages. Texts as the kernel gives them; NULL stands for an empty one.
+ */
 struct tracedat_about {
 	struct ringpage_layout layout;
 	const char *header_page;
@@ -28,14 +29,15 @@ struct tracedat_about {
 	size_t n_systems;
 	const char *printk_formats;
 	const char *saved_cmdlines;
-	const char *trace_clock; /* "local [boot] mono"; the boot clock is what a file without one has */
+	const char *trace_clock; /* "local [boot] mono"; the boot clock is what a file without one
+				    has */
 	const char *uname;
 };
 
 /* A stretch of time in which records were lost, between two that were kept. */
 struct tracedat_hole {
-	uint64_t from; /* the record before it */
-	uint64_t to;   /* the record behind it */
+	uint64_t from;  /* the record before it */
+	uint64_t to;    /* the record behind it */
 	uint64_t count; /* 0: not known */
 	bool seam;      /* between one stream and the next */
 };
@@ -50,7 +52,7 @@ struct tracedat_found {
 	uint64_t damaged;     /* pages that are not well-formed */
 	bool wrapped;         /* something was overwritten */
 	bool cut;             /* a stream had more than its limit */
-	size_t n_holes;       /* at most countof(holes); the last one then stands for all further ones */
+	size_t n_holes; /* at most countof(holes); the last one then stands for all further ones */
 	struct tracedat_hole holes[16];
 };
 
@@ -58,17 +60,18 @@ struct tracedat_found {
 struct tracedat_cpu {
 	const int *fds;
 	size_t n_fds;
-	uint64_t limit;       /* bytes to take from each stream at most: a ring that still runs never ends; 0 for none */
-	const char *stats;    /* text of per_cpu/cpuN/stats, or NULL */
+	uint64_t limit;    /* bytes to take from each stream at most: a ring that still runs never
+			      ends; 0 for none */
+	const char *stats; /* text of per_cpu/cpuN/stats, or NULL */
 	struct tracedat_found found; /* filled by tracedat_write */
 };
 
-/* Writes a whole file to FD, which is empty and can be written at any offset. The streams become one buffer for each
- * CPU, where the seam between two is marked as lost records. SYMBOLS, or NULL, are marked on the way; the file gets
- * those that occur. Once this has begun, what a ring of the kernel had is in the file alone: on failure the pages that
- * were read are still there. */
-int tracedat_write(int fd, const struct tracedat_about *about, struct tracedat_cpu *cpus, unsigned n_cpus,
-		   struct symbols *symbols, struct err *e);
+/* Writes a whole file to FD, which is empty and can be written at any offset. The streams become
+ * one buffer for each CPU, where the seam between two is marked as lost records. SYMBOLS, or NULL,
+ * are marked on the way; the file gets those that occur. Once this has begun, what a ring of the
+ * kernel had is in the file alone: on failure the pages that were read are still there. */
+int tracedat_write(int fd, const struct tracedat_about *about, struct tracedat_cpu *cpus,
+		   unsigned n_cpus, struct symbols *symbols, struct err *e);
 
 /* Text in the file, not NUL-terminated. */
 struct tracedat_text {
@@ -88,8 +91,8 @@ struct tracedat_texts {
 
 struct tracedat;
 
-/* Maps a file that nobody changes meanwhile, and checks each offset in it; formats that cannot be read are left out.
- * FD can be closed afterwards. *ret is the caller's. */
+/* Maps a file that nobody changes meanwhile, and checks each offset in it; formats that cannot be
+ * read are left out. FD can be closed afterwards. *ret is the caller's. */
 int tracedat_open(struct tracedat **ret, int fd, struct err *e);
 
 /* NULL is fine. */
@@ -122,7 +125,7 @@ struct tracedat_record {
 	uint32_t size;
 	bool missed; /* records were lost before it; not set for what the ring had overwritten */
 	uint64_t missed_count; /* 0 if not known */
-	bool first; /* of its CPU in the file */
+	bool first;            /* of its CPU in the file */
 };
 
 /* A walk over all CPUs in the order of time. */
@@ -143,6 +146,6 @@ void tracedat_walk_seek(struct tracedat_walk *walk, uint64_t time);
 /* Goes to the first of the last N records before TIME. */
 void tracedat_walk_seek_last(struct tracedat_walk *walk, uint64_t n, uint64_t time);
 
-/* Goes so far back from TIME that at least BYTES of pages lie between, or to the start of the file. Returns the time
- * of the place. */
+/* Goes so far back from TIME that at least BYTES of pages lie between, or to the start of the file.
+ * Returns the time of the place. */
 uint64_t tracedat_walk_seek_bytes(struct tracedat_walk *walk, uint64_t bytes, uint64_t time);

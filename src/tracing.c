@@ -26,7 +26,8 @@ static int tracing_open_mounted(void)
 	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 
 	for (size_t i = 0; i < countof(places); i++) {
-		/* to open the one below debugfs for more than this would mount it there, for all to see */
+		/* to open the one below debugfs for more than this would mount it there, for all to
+		 * see */
 		autoclose int place = open(places[i], O_PATH | O_CLOEXEC);
 		struct statfs fs;
 
@@ -179,7 +180,8 @@ int tracing_glob(struct tracing *tracing, const char *glob, char ***ret, size_t 
 	return 0;
 }
 
-static int event_unknown(struct tracing *tracing, const char *system, const char *event, struct err *e)
+static int event_unknown(struct tracing *tracing, const char *system, const char *event,
+			 struct err *e)
 {
 	char name[256];
 	char **all;
@@ -193,13 +195,14 @@ static int event_unknown(struct tracing *tracing, const char *system, const char
 	if (near)
 		err_set(e, "unknown event '%s', did you mean '%s'?", name, near);
 	else
-		err_set(e, "unknown event '%s'; `tracer events '*'` lists those of this host", name);
+		err_set(e, "unknown event '%s'; `tracer events '*'` lists those of this host",
+			name);
 	names_free(all);
 	return err_exit(e, EXIT_HOST);
 }
 
-int tracing_format(struct tracing *tracing, const char *system, const char *event, struct format **ret,
-		   struct err *e)
+int tracing_format(struct tracing *tracing, const char *system, const char *event,
+		   struct format **ret, struct err *e)
 {
 	autofree char *text = NULL;
 

@@ -1,4 +1,5 @@
-/* The kernel's tracing directory. Where it is not mounted we hold a mount of our own that nobody else sees. */
+/* The kernel's tracing directory. Where it is not mounted we hold a mount of our own that nobody
+ * else sees. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,10 +18,12 @@ void tracing_close(struct tracing *tracing);
 /* A descriptor of its top directory, for openat; stays its own. */
 int tracing_fd(const struct tracing *tracing);
 
-/* The format of an event; an unknown one is an error with the nearest name. *ret is the caller's. */
-int tracing_format(struct tracing *tracing, const char *system, const char *event, struct format **ret, struct err *e);
+/* The format of an event; an unknown one is an error with the nearest name. *ret is the caller's.
+ */
+int tracing_format(struct tracing *tracing, const char *system, const char *event,
+		   struct format **ret, struct err *e);
 
-/* The events "SYSTEM:NAME" that match a glob in either part, sorted; an array that ends in NULL, the caller's to free
- * with names_free. */
+/* The events "SYSTEM:NAME" that match a glob in either part, sorted; an array that ends in NULL,
+ * the caller's to free with names_free. */
 int tracing_glob(struct tracing *tracing, const char *glob, char ***ret, size_t *n, struct err *e);
 void names_free(char **names);

@@ -46,7 +46,8 @@ static int tree_list(int dirfd, const char *path, struct tree_names *list, struc
 }
 
 /* Files go to VISIT, directories to LEAVE once all that is in them was visited. */
-static int tree_descend(int dirfd, const char *path, tree_visit *visit, tree_visit *leave, void *arg, struct err *e)
+static int tree_descend(int dirfd, const char *path, tree_visit *visit, tree_visit *leave,
+			void *arg, struct err *e)
 {
 	struct tree_names list = { 0 };
 	int r = tree_list(dirfd, path, &list, e);

@@ -15,20 +15,20 @@ struct unit {
 
 /* largest first: the first that divides gives the shortest exact text */
 static const struct unit duration_units[] = {
-	{"d",   86400 * NS_PER_S},
-	{ "h",  3600 * NS_PER_S },
-	{ "m",  60 * NS_PER_S   },
-	{ "s",  NS_PER_S        },
-	{ "ms", NS_PER_MS       },
-	{ "us", NS_PER_US       },
-	{ "ns", 1               },
+	{ "d", 86400 * NS_PER_S },
+	{ "h", 3600 * NS_PER_S },
+	{ "m", 60 * NS_PER_S },
+	{ "s", NS_PER_S },
+	{ "ms", NS_PER_MS },
+	{ "us", NS_PER_US },
+	{ "ns", 1 },
 };
 
 static const struct unit size_units[] = {
-	{"G",  1ull << 30},
-	{ "M", 1ull << 20},
-	{ "K", 1ull << 10},
-	{ "B", 1         },
+	{ "G", 1ull << 30 },
+	{ "M", 1ull << 20 },
+	{ "K", 1ull << 10 },
+	{ "B", 1 },
 };
 
 struct quantity {
@@ -138,10 +138,13 @@ static struct unit_text quantity_about(const struct quantity *q, uint64_t value)
 
 	while (i + 1 < q->n_units && value < q->units[i].factor)
 		i++;
-	if (value % q->units[i].factor * 10 < q->units[i].factor || value / q->units[i].factor >= 100)
-		snprintf(ret.text, sizeof(ret.text), "%" PRIu64 "%s", value / q->units[i].factor, q->units[i].suffix);
+	if (value % q->units[i].factor * 10 < q->units[i].factor ||
+	    value / q->units[i].factor >= 100)
+		snprintf(ret.text, sizeof(ret.text), "%" PRIu64 "%s", value / q->units[i].factor,
+			 q->units[i].suffix);
 	else
-		snprintf(ret.text, sizeof(ret.text), "%.1f%s", (double)value / q->units[i].factor, q->units[i].suffix);
+		snprintf(ret.text, sizeof(ret.text), "%.1f%s", (double)value / q->units[i].factor,
+			 q->units[i].suffix);
 	return ret;
 }
 

@@ -10,10 +10,12 @@
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
 
-/* "200us", "200ms", "3s", "5m", "2h", "7d" to nanoseconds; a bare number is an error that says what to write. */
+/* "200us", "200ms", "3s", "5m", "2h", "7d" to nanoseconds; a bare number is an error that says what
+ * to write. */
 int duration_parse(const char *text, uint64_t *ns, struct err *e);
 
-/* "512B", "64K", "8M", "2G" to bytes, powers of 1024; a bare number is an error that says what to write. */
+/* "512B", "64K", "8M", "2G" to bytes, powers of 1024; a bare number is an error that says what to
+ * write. */
 int size_parse(const char *text, uint64_t *bytes, struct err *e);
 
 /* The shortest exact way to write it: "3s", "1500ms", "64K". */

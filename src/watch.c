@@ -28,7 +28,7 @@ struct watch {
 	int comms;
 	int tracing_on; /* of the watch instance itself; -1 if there is none */
 	uint8_t *page;
-	bool hole; /* the watch instance has lost records */
+	bool hole;             /* the watch instance has lost records */
 	struct tally *tallies; /* one for each condition */
 };
 
@@ -71,18 +71,21 @@ static int watch_allocate(struct watch *w, struct capture *c, struct err *e)
 			continue;
 		w->tallies[i].times = calloc(condition->hits, sizeof(uint64_t));
 		if (!w->tallies[i].times)
-			return err_set(e, "no memory to count %llu hits", (unsigned long long)condition->hits);
+			return err_set(e, "no memory to count %llu hits",
+				       (unsigned long long)condition->hits);
 	}
 	return 0;
 }
 
-static int watch_enable(struct capture *c, const char *name, const struct format *event, struct err *e)
+static int watch_enable(struct capture *c, const char *name, const struct format *event,
+			struct err *e)
 {
 	autofree char *filter = NULL;
 	char file[300];
 	bool any;
 
-	if (condition_join(c->plan->conditions, c->plan->n_conditions, event, 2, &any, &filter, e) < 0)
+	if (condition_join(c->plan->conditions, c->plan->n_conditions, event, 2, &any, &filter, e) <
+	    0)
 		return e->code;
 	snprintf(file, sizeof(file), "events/%s/%s/filter", event->system, event->name);
 	if (filter && instance_write(c->tracing, name, file, filter, e) < 0)
@@ -139,7 +142,8 @@ static int watch_arm_instance(struct watch *w, struct capture *c, struct err *e)
 		return e->code;
 	if (!c->plan->n_conditions)
 		return 0;
-	if (ledger_instance(c->ledger, name.text, e) < 0 || instance_create(c->tracing, name.text, e) < 0 ||
+	if (ledger_instance(c->ledger, name.text, e) < 0 ||
+	    instance_create(c->tracing, name.text, e) < 0 ||
 	    watch_setup_instance(c, name.text, e) < 0)
 		return e->code;
 	return watch_open(w, c, name.text, e);
@@ -215,7 +219,8 @@ static void watch_field(FILE *f, const struct field *field, const void *record, 
 	if (field->kind == FIELD_INT && (field->is_signed || field->size < 8)) {
 		fprintf(f, " %s=%lld", field->name, (long long)field_int(field, record, size));
 	} else if (field->kind == FIELD_INT) {
-		fprintf(f, " %s=%llu", field->name, (unsigned long long)field_int(field, record, size));
+		fprintf(f, " %s=%llu", field->name,
+			(unsigned long long)field_int(field, record, size));
 	} else if (field->kind != FIELD_OTHER) {
 		text = field_string(field, record, size, &length);
 		while (length && text[length - 1] == '\n')
@@ -225,7 +230,8 @@ static void watch_field(FILE *f, const struct field *field, const void *record, 
 }
 
 /* "sched:sched_switch prev_comm=... prev_pid=...": the event with its own fields, in one line. */
-static void watch_describe(const struct condition *c, const void *record, size_t size, char *text, size_t room)
+static void watch_describe(const struct condition *c, const void *record, size_t size, char *text,
+			   size_t room)
 {
 	const struct format *format = c->format;
 	FILE *f = fmemopen(text, room, "w");
@@ -237,7 +243,8 @@ static void watch_describe(const struct condition *c, const void *record, size_t
 	else
 		fprintf(f, "%s:%s", format->system, format->name);
 	for (size_t i = 0; i < format->n_fields; i++)
-		if (strncmp(format->fields[i].name, "common_", 7) && strncmp(format->fields[i].name, "__", 2))
+		if (strncmp(format->fields[i].name, "common_", 7) &&
+		    strncmp(format->fields[i].name, "__", 2))
 			watch_field(f, &format->fields[i], record, size);
 	fclose(f);
 	text[room - 1] = '\0';
@@ -281,7 +288,8 @@ static bool watch_tally(struct watch *w, const struct match *match)
 	if (tally->count < c->hits)
 		return false;
 	/* signed: what came on another CPU may be a little older than what was read before it */
-	return (int64_t)(match->time - tally->times[(tally->count + 1) % c->hits]) <= (int64_t)c->within;
+	return (int64_t)(match->time - tally->times[(tally->count + 1) % c->hits]) <=
+	       (int64_t)c->within;
 }
 
 static void watch_keep(struct round *round, const struct condition *c, uint32_t cpu,
@@ -297,7 +305,7 @@ static void watch_keep(struct round *round, const struct condition *c, uint32_t 
 		return;
 	}
 	memcpy(data, record->data, record->size);
-	grown[round->n++] = (struct match){
+	grown[round->n++] = (struct match) {
 		.time = record->time, .condition = c, .cpu = cpu, .size = record->size, .data = data
 	};
 }
@@ -316,14 +324,16 @@ static bool watch_passes(const struct watch *w, const struct condition *c, uint3
 	if (sharing == 1 || !c->filter)
 		return true;
 	if (filter_uses_comm(c->filter)) {
-		comm_recorded(comm, w->comms, pid ? field_int(pid, record->data, record->size) : -1);
+		comm_recorded(comm, w->comms,
+			      pid ? field_int(pid, record->data, record->size) : -1);
 		context.comm = comm;
 	}
 	return filter_match(c->filter, &context, record->data, record->size);
 }
 
 /* Which conditions a record of the watch instance is for. */
-static void watch_record(struct watch *w, struct round *round, uint32_t cpu, const struct ringpage_record *record)
+static void watch_record(struct watch *w, struct round *round, uint32_t cpu,
+			 const struct ringpage_record *record)
 {
 	uint16_t id;
 
@@ -383,12 +393,13 @@ static void watch_round(struct watch *w)
 	free(round.matches);
 }
 
-/* Fills the set to wait on: the engine first, which is left out once it has spoken its last word. */
+/* Fills the set to wait on: the engine first, which is left out once it has spoken its last word.
+ */
 static void watch_pollfds(const struct watch *w, const struct live *live, struct pollfd *fds)
 {
-	fds[0] = (struct pollfd){ .fd = live->stopping ? -1 : live->engine, .events = POLLIN };
+	fds[0] = (struct pollfd) { .fd = live->stopping ? -1 : live->engine, .events = POLLIN };
 	for (unsigned cpu = 0; cpu < w->n_cpus; cpu++)
-		fds[cpu + 1] = (struct pollfd){ .fd = w->raw[cpu], .events = POLLIN };
+		fds[cpu + 1] = (struct pollfd) { .fd = w->raw[cpu], .events = POLLIN };
 }
 
 static void watch_until_decided(struct watch *w, struct live *live)
@@ -404,9 +415,14 @@ static void watch_until_decided(struct watch *w, struct live *live)
 		if (!live->stopping || stop_get(w->stop))
 			continue;
 		/* the engine is gone: what was recorded up to now is what can be saved */
-		struct stop_record record = { .by = STOP_KILLED, .cpu = UINT32_MAX, .pid = -1,
-					      .event = clock_boot(), .cut = clock_boot(),
-					      .text = "the capture's main process was ended from outside" };
+		struct stop_record record = {
+			.by = STOP_KILLED,
+			.cpu = UINT32_MAX,
+			.pid = -1,
+			.event = clock_boot(),
+			.cut = clock_boot(),
+			.text = "the capture's main process was ended from outside"
+		};
 		stop_decide(w->stop, &record);
 	}
 }

@@ -1,4 +1,5 @@
-/* Watch: the process that decides the stop conditions, from a small trace instance that holds just their events. */
+/* Watch: the process that decides the stop conditions, from a small trace instance that holds just
+ * their events. */
 #pragma once
 
 #include <stddef.h>
@@ -9,8 +10,8 @@
 
 struct watch;
 
-/* Engine, root: makes and arms the watch instance, still off. Without stop conditions it watches nothing but the
- * engine's life and the cut. *ret is the caller's. */
+/* Engine, root: makes and arms the watch instance, still off. Without stop conditions it watches
+ * nothing but the engine's life and the cut. *ret is the caller's. */
 int watch_arm(struct watch **ret, struct capture *c, struct err *e);
 
 /* Engine: the watch instance records from now on. */
@@ -19,7 +20,8 @@ int watch_start(struct watch *watch, struct err *e);
 /* The descriptors that its process must keep. *fds is the caller's. */
 int watch_descriptors(const struct watch *watch, int **fds, size_t *n, struct err *e);
 
-/* Engine: the process is gone and gets a successor, which can have missed something: a stop is uncertain then. */
+/* Engine: the process is gone and gets a successor, which can have missed something: a stop is
+ * uncertain then. */
 void watch_restarted(struct watch *watch);
 
 /* The process (a worker_main): ends when the cut has come and the rings are off. */

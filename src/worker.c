@@ -52,7 +52,8 @@ static void worker_standard_streams(void)
 
 static void worker_signals(void)
 {
-	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2 };
+	static const int ignored[] = { SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
+				       SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2 };
 	sigset_t none;
 
 	for (size_t i = 0; i < countof(ignored); i++)
@@ -77,12 +78,12 @@ static void worker_run(const char *name, worker_main *main, void *arg, int fd)
 	_exit(0);
 }
 
-int worker_start(struct worker *w, const char *name, worker_main *main, void *arg, const int *keep, size_t n_keep,
-		 struct err *e)
+int worker_start(struct worker *w, const char *name, worker_main *main, void *arg, const int *keep,
+		 size_t n_keep, struct err *e)
 {
 	int pair[2];
 
-	*w = (struct worker){ .fd = -1, .err = ERR_INIT };
+	*w = (struct worker) { .fd = -1, .err = ERR_INIT };
 	snprintf(w->name, sizeof(w->name), "%s", name);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_sys(e, "no socket for '%s'", name);
@@ -165,8 +166,8 @@ static void worker_wait_readable(const struct worker *w, uint64_t until)
 	poll(&pollfd, 1, until > now ? (int)((until - now) / NS_PER_MS) + 1 : 0);
 }
 
-int worker_finish(struct worker *w, uint64_t until, void (*say)(void *arg, const char *text), void *arg,
-		  struct err *e)
+int worker_finish(struct worker *w, uint64_t until, void (*say)(void *arg, const char *text),
+		  void *arg, struct err *e)
 {
 	struct message message;
 

@@ -53,16 +53,18 @@ static int capture_engine(struct prepared *p, const struct about *about, struct 
 	return engine_run(&rq, &exit, e) < 0 ? e->code : (int)exit;
 }
 
-static int capture_state(struct state **ret, const struct prepared *p, const struct options *options,
-			 const char **words, int n_words, struct err *e)
+static int capture_state(struct state **ret, const struct prepared *p,
+			 const struct options *options, const char **words, int n_words,
+			 struct err *e)
 {
 	char id[ULID_SIZE];
 
 	ulid_make(id, anchor_take().wall_ns);
 	if (state_create(ret, id, e) < 0)
 		return e->code;
-	if (about_write((*ret)->fd, p->outdir, compress_text(options->compress), p->recipe, n_words - 1, words + 1,
-			p->script.plan, p->script.files, p->script.n_files, e) < 0) {
+	if (about_write((*ret)->fd, p->outdir, compress_text(options->compress), p->recipe,
+			n_words - 1, words + 1, p->script.plan, p->script.files, p->script.n_files,
+			e) < 0) {
 		struct err ignored = ERR_INIT;
 
 		state_remove(take_ptr(*ret), &ignored);
@@ -71,8 +73,8 @@ static int capture_state(struct state **ret, const struct prepared *p, const str
 	return 0;
 }
 
-static int capture_run_prepared(struct prepared *p, const struct options *options, const char **words, int n_words,
-				int armed_fd, struct err *e)
+static int capture_run_prepared(struct prepared *p, const struct options *options,
+				const char **words, int n_words, int armed_fd, struct err *e)
 {
 	struct console *console = NULL;
 	struct state *state = NULL;
@@ -111,8 +113,8 @@ static int capture_detached(int fd, pid_t pid)
 	return EXIT_FAILED;
 }
 
-static int capture_detach(struct prepared *p, const struct options *options, const char **words, int n_words,
-			  struct err *e)
+static int capture_detach(struct prepared *p, const struct options *options, const char **words,
+			  int n_words, struct err *e)
 {
 	int fds[2];
 	pid_t pid;
@@ -131,7 +133,8 @@ static int capture_detach(struct prepared *p, const struct options *options, con
 	return capture_detached(fds[0], pid);
 }
 
-static int capture_run(const struct options *options, const char **words, int n_words, struct err *e)
+static int capture_run(const struct options *options, const char **words, int n_words,
+		       struct err *e)
 {
 	struct prepared p;
 	int r;

@@ -22,7 +22,8 @@ static void check_fetch(const struct probe *probe)
 	json_t *argument;
 
 	json_array_foreach (probe ? probe->fetch : NULL, i, argument)
-		printf("      %s %s\n", i ? "    and" : "SENSITIVE: with", json_string_value(argument));
+		printf("      %s %s\n", i ? "    and" : "SENSITIVE: with",
+		       json_string_value(argument));
 }
 
 static void check_events(const struct ftrace *f)
@@ -30,8 +31,9 @@ static void check_events(const struct ftrace *f)
 	for (size_t i = 0; i < f->n_events; i++) {
 		const struct ftrace_event *event = &f->events[i];
 
-		printf("      %s:%s%s%s%s%s\n", event->system, event->name, event->filter ? " if " : "",
-		       event->filter ? event->filter : "", check_unread(event->probe, event->filter),
+		printf("      %s:%s%s%s%s%s\n", event->system, event->name,
+		       event->filter ? " if " : "", event->filter ? event->filter : "",
+		       check_unread(event->probe, event->filter),
 		       event->stack ? ", with kernel stack" : "");
 		check_fetch(event->probe);
 	}
@@ -64,16 +66,19 @@ static void check_packets(const json_t *spec)
 		check_list(lists[i], json_object_get(spec, lists[i]));
 	for (size_t i = 0; i < countof(texts); i++)
 		if (json_object_get(spec, texts[i]))
-			printf("      %s: %s\n", texts[i], json_string_value(json_object_get(spec, texts[i])));
+			printf("      %s: %s\n", texts[i],
+			       json_string_value(json_object_get(spec, texts[i])));
 	if (payload)
-		printf("      SENSITIVE: the first %lld bytes of each packet\n", (long long)payload);
+		printf("      SENSITIVE: the first %lld bytes of each packet\n",
+		       (long long)payload);
 	else
 		puts("      SENSITIVE: whole packets");
 }
 
 static void check_paths(const json_t *spec)
 {
-	bool start = json_is_true(json_object_get(spec, "start")), stop = json_is_true(json_object_get(spec, "stop"));
+	bool start = json_is_true(json_object_get(spec, "start")),
+	     stop = json_is_true(json_object_get(spec, "stop"));
 	size_t i;
 	json_t *path;
 
@@ -81,9 +86,11 @@ static void check_paths(const json_t *spec)
 		printf("      %s%s\n", json_string_value(json_object_get(path, "path")),
 		       json_is_true(json_object_get(path, "optional")) ? " (if it is there)" : "");
 	if (json_object_get(spec, "every"))
-		printf("      each %s\n", duration_text(json_integer_value(json_object_get(spec, "every"))).text);
+		printf("      each %s\n",
+		       duration_text(json_integer_value(json_object_get(spec, "every"))).text);
 	if (start || stop)
-		printf("      at%s%s%s\n", start ? " the start" : "", start && stop ? " and" : "", stop ? " the stop" : "");
+		printf("      at%s%s%s\n", start ? " the start" : "", start && stop ? " and" : "",
+		       stop ? " the stop" : "");
 }
 
 static void check_source(const struct source *s)
@@ -109,7 +116,8 @@ static void check_condition_event(const struct condition *c)
 		printf("%s%s%s%s\n", c->probe->event, unread ? " if " : "", unread ? unread : "",
 		       check_unread(c->probe, unread));
 	else
-		printf("%s:%s%s%s\n", c->format->system, c->format->name, filter ? " if " : "", filter ? filter : "");
+		printf("%s:%s%s%s\n", c->format->system, c->format->name, filter ? " if " : "",
+		       filter ? filter : "");
 	check_fetch(c->probe);
 }
 
@@ -126,13 +134,16 @@ static void check_condition(const struct plan *plan, const struct condition *c)
 	printf("  '%s' (%s): ", c->name, c->at);
 	check_condition_event(c);
 	if (c->hits > 1)
-		printf("      at hit %llu%s%s\n", (unsigned long long)c->hits, c->within ? " within " : "",
-		       c->within ? duration_text(c->within).text : "");
+		printf("      at hit %llu%s%s\n", (unsigned long long)c->hits,
+		       c->within ? " within " : "", c->within ? duration_text(c->within).text : "");
 	if (condition_tier(c) == 1)
 		printf("      tier 1: decided in the kernel, at the event%s\n",
-		       check_follows_pids(plan) ? "; a ring with pids ends up to 1 ms later if the task is not among them" : "");
+		       check_follows_pids(plan) ? "; a ring with pids ends up to 1 ms later if the "
+						  "task is not among them"
+						: "");
 	else
-		printf("      tier 2: decided by tracer, up to 1 ms after the event, since %s\n", condition_why(c));
+		printf("      tier 2: decided by tracer, up to 1 ms after the event, since %s\n",
+		       condition_why(c));
 }
 
 static void check_ends(const struct prepared *p)
@@ -155,21 +166,26 @@ static void check_probe(const struct probe *probe)
 
 static void check_changes(const struct prepared *p)
 {
-	printf("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; saved_cmdlines_size, if it is below\n"
+	printf("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; "
+	       "saved_cmdlines_size, if it is below\n"
 	       "4096%s\n",
-	       p->plan->probes.n ? "; events tracer_ID:*, which others see too, for these, if they are there:" : "");
+	       p->plan->probes.n
+		       ? "; events tracer_ID:*, which others see too, for these, if they are there:"
+		       : "");
 	for (size_t i = 0; i < p->plan->probes.n; i++)
 		check_probe(&p->plan->probes.list[i]);
 	puts("What it runs: no program; its own processes, most of them as nobody");
 	printf("What it keeps in memory: %s in the kernel, %s on tmpfs (allowed: %s in all)\n",
-	       size_about(p->cost.kernel_bytes).text, size_about(p->cost.tmpfs_bytes).text, size_about(p->memory_limit).text);
+	       size_about(p->cost.kernel_bytes).text, size_about(p->cost.tmpfs_bytes).text,
+	       size_about(p->memory_limit).text);
 	printf("What it writes: nothing to a disk until it stops; then at most %s in '%s'\n",
 	       size_about(p->cost.output_bytes * 2).text, p->outdir);
 }
 
 static void check_page(const struct prepared *p)
 {
-	printf("%s: %s\n\nWhat it reads\n", p->plan->name, p->plan->question ? p->plan->question : "");
+	printf("%s: %s\n\nWhat it reads\n", p->plan->name,
+	       p->plan->question ? p->plan->question : "");
 	for (size_t i = 0; i < p->plan->n_sources; i++)
 		check_source(&p->plan->sources[i]);
 	check_ends(p);

@@ -11,7 +11,8 @@ struct command {
 	int min_words;
 	int max_words; /* -1: any number */
 
-	/* WORDS are what stands behind the command's name. Returns the exit code, or a negative number with an error. */
+	/* WORDS are what stands behind the command's name. Returns the exit code, or a negative
+	 * number with an error. */
 	int (*run)(const struct options *options, const char **words, int n_words, struct err *e);
 };
 

@@ -9,7 +9,8 @@
 #include "format.h"
 #include "tracing.h"
 
-static int events_format(struct tracing *tracing, const char *name, struct format **ret, struct err *e)
+static int events_format(struct tracing *tracing, const char *name, struct format **ret,
+			 struct err *e)
 {
 	const char *colon = strchr(name, ':');
 	autofree char *system = strndup(name, colon - name);
@@ -24,13 +25,14 @@ static json_t *events_fields(const struct format *format)
 	json_t *fields = json_array();
 
 	for (size_t i = 0; i < format->n_fields; i++)
-		json_array_append_new(fields, json_pack("{s:s, s:s}", "name", format->fields[i].name, "type",
-							format->fields[i].type));
+		json_array_append_new(fields,
+				      json_pack("{s:s, s:s}", "name", format->fields[i].name,
+						"type", format->fields[i].type));
 	return fields;
 }
 
-static int events_show(struct tracing *tracing, const char *name, const struct options *options, json_t *json,
-		       struct err *e)
+static int events_show(struct tracing *tracing, const char *name, const struct options *options,
+		       json_t *json, struct err *e)
 {
 	struct format *format = NULL;
 	json_t *entry = json_pack("{s:s}", "event", name);
@@ -51,7 +53,8 @@ static int events_show(struct tracing *tracing, const char *name, const struct o
 	return 0;
 }
 
-static int events_list(struct tracing *tracing, const char *glob, const struct options *options, struct err *e)
+static int events_list(struct tracing *tracing, const char *glob, const struct options *options,
+		       struct err *e)
 {
 	autojson json_t *json = json_array();
 	char **names;

@@ -16,8 +16,9 @@ static int list_run(const struct options *options, const char **words, int n_wor
 	if (recipes_list(&list, &n, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < n; i++) {
-		json_array_append_new(json, json_pack("{s:s, s:s, s:s}", "name", list[i].name, "path", list[i].path,
-						      "question", list[i].question));
+		json_array_append_new(json,
+				      json_pack("{s:s, s:s, s:s}", "name", list[i].name, "path",
+						list[i].path, "question", list[i].question));
 		if (!options->json)
 			printf("%-16s %s\n", list[i].name, list[i].question);
 	}

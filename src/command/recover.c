@@ -36,13 +36,15 @@ static void recovery_close(struct recovery *r)
 	free(r->outdir);
 }
 
-/* Where the bundle goes: where the user says, else where the raw data lies already, else where it was to go. */
+/* Where the bundle goes: where the user says, else where the raw data lies already, else where it
+ * was to go. */
 static int recovery_outdir(struct recovery *r, const struct options *options, struct err *e)
 {
 	struct err absent = ERR_INIT;
 	autofree char *saved = NULL;
 
-	if (!options->outdir && io_read_file(r->state->fd, "saved", 8192, &saved, NULL, &absent) < 0)
+	if (!options->outdir &&
+	    io_read_file(r->state->fd, "saved", 8192, &saved, NULL, &absent) < 0)
 		return 0;
 	if (saved)
 		saved[strcspn(saved, "\n")] = '\0';
@@ -94,7 +96,8 @@ static int recovery_clean(struct recovery *r, struct err *e)
 	return 0;
 }
 
-/* The host is asked again what its events are called; what it lacks by now costs that source alone. */
+/* The host is asked again what its events are called; what it lacks by now costs that source alone.
+ */
 static void recovery_probe(struct recovery *r)
 {
 	probes_adopt(&r->plan->probes, r->state->id, r->tracing);
@@ -120,11 +123,11 @@ static int recovery_finish(struct recovery *r, const struct options *options, st
 
 	if (console_start(&r->console, options->quiet ? CONSOLE_QUIET : CONSOLE_NORMAL, e) < 0)
 		return e->code;
-	rq = (struct engine_request){ .plan = r->plan,
-				      .tracing = r->tracing,
-				      .state = take_ptr(r->state),
-				      .about = &r->about,
-				      .console = r->console };
+	rq = (struct engine_request) { .plan = r->plan,
+				       .tracing = r->tracing,
+				       .state = take_ptr(r->state),
+				       .about = &r->about,
+				       .console = r->console };
 	result = engine_recover(&rq, &exit, e);
 	if (result < 0)
 		console_error(r->console, "tracer: %s", e->text);
@@ -132,7 +135,8 @@ static int recovery_finish(struct recovery *r, const struct options *options, st
 	return result < 0 ? (int)e->exit : (int)exit;
 }
 
-static int recovery_run(struct recovery *r, const struct options *options, const char *id, struct err *e)
+static int recovery_run(struct recovery *r, const struct options *options, const char *id,
+			struct err *e)
 {
 	if (state_adopt(&r->state, id, e) < 0 || tracing_open(&r->tracing, e) < 0)
 		return e->code;
@@ -145,7 +149,8 @@ static int recovery_run(struct recovery *r, const struct options *options, const
 	return recovery_finish(r, options, e);
 }
 
-static int recover_run(const struct options *options, const char **words, int n_words, struct err *e)
+static int recover_run(const struct options *options, const char **words, int n_words,
+		       struct err *e)
 {
 	autofree struct state_entry *list = NULL;
 	struct recovery recovery = { 0 };

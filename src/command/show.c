@@ -17,7 +17,9 @@ struct show {
 static void show_print(const char *text, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		putchar((text[i] >= ' ' && text[i] != 127) || text[i] == '\n' || text[i] == '\t' ? text[i] : '?');
+		putchar((text[i] >= ' ' && text[i] != 127) || text[i] == '\n' || text[i] == '\t'
+				? text[i]
+				: '?');
 }
 
 static int show_visit(void *arg, struct bundle_member *member, struct err *e)

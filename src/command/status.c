@@ -27,7 +27,7 @@ static int status_open(struct status_view *view, const char *path, struct err *e
 	autoclose int dir = io_open_dir(AT_FDCWD, path, e);
 	autofree char *text = NULL;
 
-	*view = (struct status_view){ 0 };
+	*view = (struct status_view) { 0 };
 	if (dir < 0 || io_read_file(dir, "recipe/plan.json", 16 << 20, &text, NULL, e) < 0 ||
 	    plan_parse(&view->plan, text, e) < 0 || board_open(&view->board, dir, e) < 0) {
 		status_close(view);
@@ -45,10 +45,12 @@ static json_t *status_json(const struct state_entry *entry, const struct status_
 	for (size_t i = 0; view->plan && i < view->plan->n_sources; i++) {
 		const struct stats *stats = &view->board->sources[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I}", "name", view->plan->sources[i].name,
-						      "records", (json_int_t)stats->records, "bytes",
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:I}", "name",
+						      view->plan->sources[i].name, "records",
+						      (json_int_t)stats->records, "bytes",
 						      (json_int_t)stats->bytes, "overwritten",
-						      (json_int_t)stats->overwritten, "lost", (json_int_t)stats->lost));
+						      (json_int_t)stats->overwritten, "lost",
+						      (json_int_t)stats->lost));
 	}
 	if (view->plan) {
 		json_object_set_new(json, "recipe", json_string(view->plan->name));
@@ -66,8 +68,9 @@ static void status_show(const struct state_entry *entry, json_t *json)
 	if (json) {
 		json_array_append_new(json, status_json(entry, &view));
 	} else if (!entry->alive) {
-		printf("%s was interrupted: `tracer recover %s` saves what it has recorded and cleans up\n", entry->id,
-		       entry->id);
+		printf("%s was interrupted: `tracer recover %s` saves what it has recorded and "
+		       "cleans up\n",
+		       entry->id, entry->id);
 	} else if (r < 0) {
 		printf("%s is starting\n", entry->id);
 	} else {

@@ -14,7 +14,7 @@
 
 struct verify {
 	json_t *manifest; /* NULL until it came by: it is the second file */
-	json_t *seen;	  /* path: {size, sha256} */
+	json_t *seen;     /* path: {size, sha256} */
 };
 
 static int verify_hash(struct bundle_member *member, json_t **ret, char **text, struct err *e)
@@ -76,14 +76,15 @@ static size_t verify_compare(const struct verify *verify)
 		got = path ? json_object_get(verify->seen, path) : NULL;
 		if (!got)
 			printf("missing: %s\n", path ? path : "?");
-		else if (!json_equal(json_object_get(got, "sha256"), json_object_get(file, "sha256")))
+		else if (!json_equal(json_object_get(got, "sha256"),
+				     json_object_get(file, "sha256")))
 			printf("changed: %s\n", path);
-		bad += !got || !json_equal(json_object_get(got, "sha256"), json_object_get(file, "sha256"));
+		bad += !got ||
+		       !json_equal(json_object_get(got, "sha256"), json_object_get(file, "sha256"));
 		if (got)
 			json_object_del(verify->seen, path);
 	}
-	json_object_foreach(verify->seen, path, got)
-	{
+	json_object_foreach (verify->seen, path, got) {
 		printf("not in the manifest: %s\n", path);
 		bad++;
 	}

@@ -4,7 +4,8 @@
 #include "auto.h"
 #include "condition.h"
 
-static int event_format(struct condition *c, const char *event, struct tracing *tracing, struct err *e)
+static int event_format(struct condition *c, const char *event, struct tracing *tracing,
+			struct err *e)
 {
 	const char *colon = strchr(event, ':');
 	autofree char *system = colon ? strndup(event, colon - event) : NULL;

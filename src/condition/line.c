@@ -8,7 +8,8 @@
 #include "auto.h"
 #include "condition.h"
 
-/* What the kernel's own glob cannot say: a pattern, or a text with characters that its filters know no escape for. */
+/* What the kernel's own glob cannot say: a pattern, or a text with characters that its filters know
+ * no escape for. */
 struct line {
 	pcre2_code *code;
 	pcre2_match_data *match;
@@ -39,7 +40,8 @@ static int line_compile(struct line *line, const char *regex, struct err *e)
 	line->code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED, 0, &code, &at, NULL);
 	if (!line->code) {
 		pcre2_get_error_message(code, words, sizeof(words));
-		err_set(e, "regex '%s': %s at character %zu", regex, (const char *)words, (size_t)at + 1);
+		err_set(e, "regex '%s': %s at character %zu", regex, (const char *)words,
+			(size_t)at + 1);
 		return err_exit(e, EXIT_USAGE);
 	}
 	line->match = pcre2_match_data_create_from_pattern(line->code, NULL);
@@ -106,7 +108,8 @@ static bool line_match(const struct condition *c, const void *record, size_t siz
 	text = field_string(msg, record, size, &length);
 	if (line->text)
 		return memmem(text, length, line->text, strlen(line->text)) != NULL;
-	return pcre2_match(line->code, (PCRE2_SPTR)text, length, 0, 0, line->match, line->limits) >= 0;
+	return pcre2_match(line->code, (PCRE2_SPTR)text, length, 0, 0, line->match, line->limits) >=
+	       0;
 }
 
 const struct condition_ops line_condition = {

@@ -1,4 +1,5 @@
-/* Converters: each makes text from a saved bundle, so that sealing, recovering, showing and replaying share it. */
+/* Converters: each makes text from a saved bundle, so that sealing, recovering, showing and
+ * replaying share it. */
 #pragma once
 
 #include "err.h"
@@ -8,8 +9,8 @@ struct converter {
 	const char *dir;    /* of the files that it is for, NULL: it runs once for the bundle */
 	const char *suffix; /* of the files that it is for */
 
-	/* In a process of its own: opens what it needs below BUNDLEDIR, enters the sandbox, writes. PATH is the file,
-	 * NULL if it runs once. What it wrote before it failed stays. */
+	/* In a process of its own: opens what it needs below BUNDLEDIR, enters the sandbox, writes.
+	 * PATH is the file, NULL if it runs once. What it wrote before it failed stays. */
 	int (*run)(int bundledir, const char *path, struct err *e);
 };
 

@@ -17,8 +17,8 @@
 #include "tree.h"
 #include "units.h"
 
-#define LAST_BEFORE 500 /* lines of each source before the stop */
-#define LAST_AFTER 100 /* and after it */
+#define LAST_BEFORE 500          /* lines of each source before the stop */
+#define LAST_AFTER 100           /* and after it */
 #define LAST_LOG_BYTES (1 << 20) /* of a log's end, and of its lines before the stop: */
 #define LAST_LOG_LINES 100
 
@@ -40,7 +40,7 @@ struct last {
 	struct last_line *lines;
 	size_t n_lines;
 	uint64_t stop;
-	size_t after; /* lines of this source that came after the stop */
+	size_t after;           /* lines of this source that came after the stop */
 	struct anchor *anchors; /* oldest first */
 	size_t n_anchors;
 };
@@ -48,7 +48,8 @@ struct last {
 /* The file's name without directory and suffix: what its lines are labelled with. */
 static void last_label(const char *path, char *label, size_t size)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path,
+		   *dot = strrchr(name, '.');
 
 	snprintf(label, size, "%.*s", (int)(dot ? (size_t)(dot - name) : strlen(name)), name);
 }
@@ -69,14 +70,14 @@ static int last_add(struct last *l, uint64_t time, char *text)
 		free(text);
 		return -ENOMEM;
 	}
-	grown[l->n_lines] = (struct last_line){ .time = time, .order = l->n_lines, .text = text };
+	grown[l->n_lines] = (struct last_line) { .time = time, .order = l->n_lines, .text = text };
 	l->n_lines++;
 	return 0;
 }
 
 /* A record is one line, or several: what was lost before it, its stack. */
-static int last_add_record(struct last *l, struct tracetext *text, const struct tracedat_record *record,
-			   const char *label)
+static int last_add_record(struct last *l, struct tracetext *text,
+			   const struct tracedat_record *record, const char *label)
 {
 	autofree char *lines = NULL;
 	size_t size;
@@ -88,7 +89,8 @@ static int last_add_record(struct last *l, struct tracetext *text, const struct 
 		return -ENOMEM;
 	tracetext_line(text, record, out);
 	fclose(out);
-	for (line = strtok_r(lines, "\n", &rest); line && r == 0; line = strtok_r(NULL, "\n", &rest)) {
+	for (line = strtok_r(lines, "\n", &rest); line && r == 0;
+	     line = strtok_r(NULL, "\n", &rest)) {
 		if (asprintf(&labelled, "%-10s %s", label, line) < 0)
 			return -ENOMEM;
 		r = last_add(l, record->time, labelled);
@@ -96,7 +98,8 @@ static int last_add_record(struct last *l, struct tracetext *text, const struct 
 	return r;
 }
 
-static int last_trace_records(struct last *l, const struct tracedat *dat, const char *label, struct err *e)
+static int last_trace_records(struct last *l, const struct tracedat *dat, const char *label,
+			      struct err *e)
 {
 	struct tracedat_walk *walk;
 	struct tracedat_record record;
@@ -108,7 +111,8 @@ static int last_trace_records(struct last *l, const struct tracedat *dat, const 
 	r = tracedat_walk_open(&walk, dat, e);
 	if (r == 0) {
 		tracedat_walk_seek_last(walk, LAST_BEFORE, l->stop + 1);
-		while (r == 0 && tracedat_walk_next(walk, &record) > 0 && last_wants(l, record.time))
+		while (r == 0 && tracedat_walk_next(walk, &record) > 0 &&
+		       last_wants(l, record.time))
 			r = last_add_record(l, text, &record, label);
 		tracedat_walk_close(walk);
 	}
@@ -116,7 +120,8 @@ static int last_trace_records(struct last *l, const struct tracedat *dat, const 
 	return r;
 }
 
-static int last_trace(struct last *l, const struct last_input *input, const char *label, struct err *e)
+static int last_trace(struct last *l, const struct last_input *input, const char *label,
+		      struct err *e)
 {
 	struct tracedat *dat;
 	int r;
@@ -128,9 +133,11 @@ static int last_trace(struct last *l, const struct last_input *input, const char
 	return r;
 }
 
-static char *last_packet_text(struct pcapng_reader *reader, const struct pcapng_packet *packet, const char *label)
+static char *last_packet_text(struct pcapng_reader *reader, const struct pcapng_packet *packet,
+			      const char *label)
 {
-	const struct pcapng_interface *interface = pcapng_reader_interface(reader, packet->interface);
+	const struct pcapng_interface *interface =
+		pcapng_reader_interface(reader, packet->interface);
 	char *line = NULL;
 	size_t size;
 	FILE *out = open_memstream(&line, &size);
@@ -138,12 +145,14 @@ static char *last_packet_text(struct pcapng_reader *reader, const struct pcapng_
 	if (!out)
 		return NULL;
 	fprintf(out, "%-10s %-8s ", label, interface ? interface->name : "?");
-	packettext_line(interface ? interface->link : 0, packet->data, packet->caplen, packet->len, out);
+	packettext_line(interface ? interface->link : 0, packet->data, packet->caplen, packet->len,
+			out);
 	fclose(out);
 	return line;
 }
 
-/* By the anchor before it, as the packets were written: the wall clock may have been set meanwhile. */
+/* By the anchor before it, as the packets were written: the wall clock may have been set meanwhile.
+ */
 static uint64_t last_boot(const struct last *l, uint64_t wall_ns)
 {
 	size_t i = l->n_anchors - 1;
@@ -162,14 +171,14 @@ static uint64_t last_wall(const struct last *l, uint64_t boot)
 	return anchor_wall(&l->anchors[i], boot);
 }
 
-static int last_add_packet(struct last *l, struct pcapng_reader *reader, const struct pcapng_packet *packet,
-			   const char *label)
+static int last_add_packet(struct last *l, struct pcapng_reader *reader,
+			   const struct pcapng_packet *packet, const char *label)
 {
 	return last_add(l, last_boot(l, packet->wall_ns), last_packet_text(reader, packet, label));
 }
 
-static int last_packets_after(struct last *l, struct pcapng_reader *reader, uint64_t wall_stop, const char *label,
-			      struct err *e)
+static int last_packets_after(struct last *l, struct pcapng_reader *reader, uint64_t wall_stop,
+			      const char *label, struct err *e)
 {
 	struct pcapng_packet packet;
 	int r = 0;
@@ -184,8 +193,8 @@ static int last_packets_after(struct last *l, struct pcapng_reader *reader, uint
 	return r;
 }
 
-static int last_packets_before(struct last *l, struct pcapng_reader *reader, uint64_t wall_stop, const char *label,
-			       struct err *e)
+static int last_packets_before(struct last *l, struct pcapng_reader *reader, uint64_t wall_stop,
+			       const char *label, struct err *e)
 {
 	uint64_t offsets[LAST_BEFORE];
 	size_t n = pcapng_reader_last(reader, wall_stop, offsets, LAST_BEFORE, e);
@@ -200,12 +209,12 @@ static int last_packets_before(struct last *l, struct pcapng_reader *reader, uin
 	return r;
 }
 
-static int last_packets(struct last *l, const struct last_input *input, const char *label, struct err *e)
+static int last_packets(struct last *l, const struct last_input *input, const char *label,
+			struct err *e)
 {
 	uint64_t wall_stop = last_wall(l, l->stop);
-	int (*const sides[])(struct last *, struct pcapng_reader *, uint64_t, const char *, struct err *) = {
-		last_packets_before, last_packets_after
-	};
+	int (*const sides[])(struct last *, struct pcapng_reader *, uint64_t, const char *,
+			     struct err *) = { last_packets_before, last_packets_after };
 	int r = 0;
 
 	for (size_t i = 0; i < countof(sides) && r == 0; i++) {
@@ -226,7 +235,8 @@ static int last_log_line(struct last *l, const char *line, const char *label)
 	char *text;
 	int at;
 
-	if (sscanf(line, "%*s %llu.%9llu %n", &seconds, &ns, &at) != 2 || !last_wants(l, seconds * NS_PER_S + ns))
+	if (sscanf(line, "%*s %llu.%9llu %n", &seconds, &ns, &at) != 2 ||
+	    !last_wants(l, seconds * NS_PER_S + ns))
 		return 0;
 	if (asprintf(&text, "%-10s %s", label, line + at) < 0)
 		return -ENOMEM;
@@ -249,7 +259,8 @@ static char *last_log_start(const struct last *l, char *text)
 	return n < LAST_LOG_LINES ? text : starts[n % LAST_LOG_LINES];
 }
 
-static int last_log(struct last *l, const struct last_input *input, const char *label, struct err *e)
+static int last_log(struct last *l, const struct last_input *input, const char *label,
+		    struct err *e)
 {
 	off_t size = lseek(input->fd, 0, SEEK_END);
 	autofree char *tail = NULL;
@@ -259,7 +270,8 @@ static int last_log(struct last *l, const struct last_input *input, const char *
 	if (lseek(input->fd, size > LAST_LOG_BYTES ? size - LAST_LOG_BYTES : 0, SEEK_SET) < 0 ||
 	    io_read(input->fd, LAST_LOG_BYTES, &tail, NULL, e) < 0)
 		return err_wrap(e, "%s", input->path);
-	for (line = strtok_r(last_log_start(l, tail), "\n", &rest); line && r == 0; line = strtok_r(NULL, "\n", &rest))
+	for (line = strtok_r(last_log_start(l, tail), "\n", &rest); line && r == 0;
+	     line = strtok_r(NULL, "\n", &rest))
 		r = last_log_line(l, line, label);
 	return r;
 }
@@ -267,7 +279,8 @@ static int last_log(struct last *l, const struct last_input *input, const char *
 static const struct last_kind {
 	const char *dir;
 	const char *suffix;
-	int (*take)(struct last *l, const struct last_input *input, const char *label, struct err *e);
+	int (*take)(struct last *l, const struct last_input *input, const char *label,
+		    struct err *e);
 } last_kinds[] = {
 	{ "trace/", ".dat", last_trace },
 	{ "packets/", ".pcapng", last_packets },
@@ -279,8 +292,8 @@ static const struct last_kind *last_kind(const char *path)
 	for (size_t i = 0; i < countof(last_kinds); i++) {
 		size_t length = strlen(path), suffix = strlen(last_kinds[i].suffix);
 
-		if (!strncmp(path, last_kinds[i].dir, strlen(last_kinds[i].dir)) && length > suffix &&
-		    !strcmp(path + length - suffix, last_kinds[i].suffix))
+		if (!strncmp(path, last_kinds[i].dir, strlen(last_kinds[i].dir)) &&
+		    length > suffix && !strcmp(path + length - suffix, last_kinds[i].suffix))
 			return &last_kinds[i];
 	}
 	return NULL;
@@ -324,7 +337,8 @@ static void last_write(const struct last *l, FILE *out)
 			fputs("-------- the stop --------\n", out);
 		marked |= delta > 0;
 		fprintf(out, "%+15.9f %s %s\n", (double)delta / NS_PER_S,
-			clock_utc(last_wall(l, line->time)).text + strlen("2026-08-24T"), line->text);
+			clock_utc(last_wall(l, line->time)).text + strlen("2026-08-24T"),
+			line->text);
 	}
 	if (!marked)
 		fputs("-------- the stop --------\n", out);

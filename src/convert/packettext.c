@@ -35,7 +35,7 @@ static uint32_t bytes_u32(const struct bytes *b, size_t at)
 static struct bytes bytes_skip(struct bytes b, size_t n)
 {
 	n = n < b.n ? n : b.n;
-	return (struct bytes){ b.at + n, b.n - n };
+	return (struct bytes) { b.at + n, b.n - n };
 }
 
 static void packettext_tcp_flags(unsigned flags, FILE *out)
@@ -60,8 +60,8 @@ static void packettext_tcp(struct bytes b, size_t len, FILE *out)
 	}
 	fputs("TCP ", out);
 	packettext_tcp_flags(b.at[13], out);
-	fprintf(out, " seq %u ack %u win %u, length %zu", bytes_u32(&b, 4), bytes_u32(&b, 8), bytes_u16(&b, 14),
-		len > header ? len - header : 0);
+	fprintf(out, " seq %u ack %u win %u, length %zu", bytes_u32(&b, 4), bytes_u32(&b, 8),
+		bytes_u16(&b, 14), len > header ? len - header : 0);
 }
 
 static void packettext_transport(unsigned protocol, struct bytes b, size_t len, FILE *out)
@@ -76,8 +76,8 @@ static void packettext_transport(unsigned protocol, struct bytes b, size_t len, 
 		fprintf(out, "protocol %u, length %zu", protocol, len);
 }
 
-static void packettext_addresses(int family, const uint8_t *src, const uint8_t *dst, unsigned protocol,
-				 const struct bytes *payload, FILE *out)
+static void packettext_addresses(int family, const uint8_t *src, const uint8_t *dst,
+				 unsigned protocol, const struct bytes *payload, FILE *out)
 {
 	bool ports = (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && payload->n >= 4;
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
@@ -103,7 +103,7 @@ static void packettext_ipv4(struct bytes b, FILE *out)
 		fputs("IP, cut short", out);
 		return;
 	}
-	payload = fragment ? (struct bytes){ 0 } : bytes_skip(b, header);
+	payload = fragment ? (struct bytes) { 0 } : bytes_skip(b, header);
 	packettext_addresses(AF_INET, b.at + 12, b.at + 16, b.at[9], &payload, out);
 	if (fragment)
 		fprintf(out, "fragment at %u, protocol %u", fragment * 8, b.at[9]);

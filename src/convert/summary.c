@@ -19,7 +19,8 @@ static void summary_stop(FILE *out, const json_t *manifest)
 
 	fprintf(out, "Ended by     %s", manifest_text(manifest, "ended_by"));
 	if (json_object_get(stop, "condition"))
-		fprintf(out, " '%s' (%s)", manifest_text(stop, "condition"), manifest_text(stop, "at"));
+		fprintf(out, " '%s' (%s)", manifest_text(stop, "condition"),
+			manifest_text(stop, "at"));
 	fprintf(out, "\nWhen         %s, %lld.%09lld s after boot", manifest_text(event, "utc"),
 		(long long)(at / (json_int_t)NS_PER_S), (long long)(at % (json_int_t)NS_PER_S));
 	if (started && at > started)
@@ -27,10 +28,13 @@ static void summary_stop(FILE *out, const json_t *manifest)
 			duration_text((at - started) / NS_PER_MS * NS_PER_MS).text);
 	fprintf(out, "\nWhat         %s\n", manifest_text(stop, "text"));
 	if (json_object_get(stop, "pid"))
-		fprintf(out, "Where        cpu %lld, task %s, pid %lld\n", (long long)manifest_int(stop, "cpu"),
-			manifest_text(stop, "comm"), (long long)manifest_int(stop, "pid"));
+		fprintf(out, "Where        cpu %lld, task %s, pid %lld\n",
+			(long long)manifest_int(stop, "cpu"), manifest_text(stop, "comm"),
+			(long long)manifest_int(stop, "pid"));
 	if (json_is_false(json_object_get(stop, "certain")))
-		fputs("             UNCERTAIN: records were lost before it, an earlier hit may be missing\n", out);
+		fputs("             UNCERTAIN: records were lost before it, an earlier hit may be "
+		      "missing\n",
+		      out);
 }
 
 static const char *summary_plural(size_t n)
@@ -78,12 +82,14 @@ static void summary_source(FILE *out, const json_t *source, json_int_t stop)
 	size_t i;
 	json_t *hole;
 
-	fprintf(out, "  %-12s %-9s %lld record%s, %s; ", manifest_text(source, "name"), manifest_text(source, "outcome"),
-		(long long)manifest_int(source, "records"), summary_plural(manifest_int(source, "records")),
+	fprintf(out, "  %-12s %-9s %lld record%s, %s; ", manifest_text(source, "name"),
+		manifest_text(source, "outcome"), (long long)manifest_int(source, "records"),
+		summary_plural(manifest_int(source, "records")),
 		size_about(manifest_int(source, "bytes")).text);
 	summary_window(out, source, stop);
 	if (manifest_int(source, "overwritten"))
-		fprintf(out, "; %lld older ones overwritten", (long long)manifest_int(source, "overwritten"));
+		fprintf(out, "; %lld older ones overwritten",
+			(long long)manifest_int(source, "overwritten"));
 	fputc('\n', out);
 	if (json_object_get(source, "note"))
 		fprintf(out, "               %s\n", manifest_text(source, "note"));
@@ -93,7 +99,8 @@ static void summary_source(FILE *out, const json_t *source, json_int_t stop)
 
 static void summary_sources(FILE *out, const json_t *manifest)
 {
-	json_int_t stop = manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "boot");
+	json_int_t stop =
+		manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "boot");
 	size_t i;
 	json_t *source;
 
@@ -109,8 +116,8 @@ static void summary_conversions(FILE *out, const json_t *manifest)
 
 	json_array_foreach (json_object_get(manifest, "conversions"), i, done)
 		if (strcmp(manifest_text(done, "outcome"), "ok"))
-			fprintf(out, "  conversion of %s %s: %s\n", manifest_text(done, "what"), manifest_text(done, "outcome"),
-				manifest_text(done, "note"));
+			fprintf(out, "  conversion of %s %s: %s\n", manifest_text(done, "what"),
+				manifest_text(done, "outcome"), manifest_text(done, "note"));
 }
 
 static const char summary_files[] =

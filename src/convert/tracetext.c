@@ -328,12 +328,12 @@ static const struct body {
 	const char *payload;
 	body_fn *print;
 } bodies[] = {
-	{"ftrace",    "kernel_stack", "caller",       body_kernel_stack},
-	{ "ftrace",   "user_stack",   "caller",       body_user_stack  },
-	{ "ftrace",   "print",        "buf",          body_print       },
-	{ "ftrace",   "function",     "ip",           body_function    },
-	{ "syscalls", "sys_enter_",   "__syscall_nr", body_sys_enter   },
-	{ "syscalls", "sys_exit_",    "ret",          body_sys_exit    },
+	{ "ftrace", "kernel_stack", "caller", body_kernel_stack },
+	{ "ftrace", "user_stack", "caller", body_user_stack },
+	{ "ftrace", "print", "buf", body_print },
+	{ "ftrace", "function", "ip", body_function },
+	{ "syscalls", "sys_enter_", "__syscall_nr", body_sys_enter },
+	{ "syscalls", "sys_exit_", "ret", body_sys_exit },
 };
 
 static bool body_fits(const struct body *body, const struct format *format)

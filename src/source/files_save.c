@@ -374,11 +374,9 @@ static enum outcome outcome_of(int error)
 		int error;
 		enum outcome outcome;
 	} outcomes[] = {
-		{ENOENT,          OUTCOME_ABSENT },
-                { ENOTDIR,        OUTCOME_ABSENT },
-		{ EACCES,         OUTCOME_DENIED },
-                { EPERM,          OUTCOME_DENIED },
-		{ READER_TIMEOUT, OUTCOME_TIMEOUT},
+		{ ENOENT, OUTCOME_ABSENT },          { ENOTDIR, OUTCOME_ABSENT },
+		{ EACCES, OUTCOME_DENIED },          { EPERM, OUTCOME_DENIED },
+		{ READER_TIMEOUT, OUTCOME_TIMEOUT },
 	};
 
 	for (size_t i = 0; i < countof(outcomes); i++) {

@@ -1,5 +1,5 @@
-/* t.ftrace: a kernel ring of its own, in overwrite mode, that the stop event turns off; with `post`, a second ring that
- * the same event turns on. */
+/* t.ftrace: a kernel ring of its own, in overwrite mode, that the stop event turns off; with
+ * `post`, a second ring that the same event turns on. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +33,8 @@ static int ftrace_probe(struct source *s, struct cost *cost, struct err *e)
 	return 0;
 }
 
-static int ftrace_set(struct capture *c, const char *instance, const struct ftrace_event *event, const char *file,
-		      const char *value, struct err *e)
+static int ftrace_set(struct capture *c, const char *instance, const struct ftrace_event *event,
+		      const char *file, const char *value, struct err *e)
 {
 	char path[400];
 
@@ -42,7 +42,8 @@ static int ftrace_set(struct capture *c, const char *instance, const struct ftra
 	return instance_append(c->tracing, instance, path, value, e);
 }
 
-static int ftrace_enable(struct capture *c, const char *instance, const struct ftrace_event *event, struct err *e)
+static int ftrace_enable(struct capture *c, const char *instance, const struct ftrace_event *event,
+			 struct err *e)
 {
 	if (event->filter && ftrace_set(c, instance, event, "filter", event->filter, e) < 0)
 		return e->code;
@@ -58,7 +59,8 @@ static int ftrace_size(struct capture *c, const char *instance, uint64_t keep, s
 
 	if (instance_cpus(c->tracing, instance, &cpus, e) < 0)
 		return e->code;
-	snprintf(kb, sizeof(kb), "%llu", (unsigned long long)(keep / cpus / 1024 > 8 ? keep / cpus / 1024 : 8));
+	snprintf(kb, sizeof(kb), "%llu",
+		 (unsigned long long)(keep / cpus / 1024 > 8 ? keep / cpus / 1024 : 8));
 	return instance_write(c->tracing, instance, "buffer_size_kb", kb, e);
 }
 
@@ -67,7 +69,8 @@ static int ftrace_pid(struct capture *c, const char *instance, const char *tid, 
 	return instance_append(c->tracing, instance, "set_event_pid", tid, e);
 }
 
-/* The kernel goes by threads: all that the process has now; what they fork from here on follows by itself. */
+/* The kernel goes by threads: all that the process has now; what they fork from here on follows by
+ * itself. */
 static int ftrace_threads(struct capture *c, const char *instance, json_int_t pid, struct err *e)
 {
 	char path[48];
@@ -93,7 +96,8 @@ static int ftrace_pids(struct source *s, struct capture *c, const char *instance
 	size_t i;
 	json_t *pid;
 
-	if (json_array_size(pids) && instance_write(c->tracing, instance, "options/event-fork", "1", e) < 0)
+	if (json_array_size(pids) &&
+	    instance_write(c->tracing, instance, "options/event-fork", "1", e) < 0)
 		return e->code;
 	json_array_foreach (pids, i, pid)
 		if (ftrace_threads(c, instance, json_integer_value(pid), e) < 0)
@@ -102,15 +106,16 @@ static int ftrace_pids(struct source *s, struct capture *c, const char *instance
 }
 
 /* Arms "traceoff" or "traceon" on the event of each condition that the kernel can decide. */
-static int ftrace_trigger(struct capture *c, const char *instance, const struct condition *condition,
-			  const char *what, struct err *e)
+static int ftrace_trigger(struct capture *c, const char *instance,
+			  const struct condition *condition, const char *what, struct err *e)
 {
 	const struct format *format = condition->format;
 	struct ftrace_event event = { .system = format->system, .name = format->name };
 	autofree char *filter = NULL, *text = NULL;
 	bool any;
 
-	if (condition_join(c->plan->conditions, c->plan->n_conditions, format, 1, &any, &filter, e) < 0)
+	if (condition_join(c->plan->conditions, c->plan->n_conditions, format, 1, &any, &filter,
+			   e) < 0)
 		return e->code;
 	if (asprintf(&text, "%s:1%s%s", what, filter ? " if " : "", filter ? filter : "") < 0)
 		return err_set(e, "no memory");
@@ -129,7 +134,8 @@ static bool ftrace_is_first_on_event(const struct plan *plan, size_t i)
 	return true;
 }
 
-static int ftrace_arm_triggers(struct capture *c, const char *instance, const char *what, struct err *e)
+static int ftrace_arm_triggers(struct capture *c, const char *instance, const char *what,
+			       struct err *e)
 {
 	for (size_t i = 0; i < c->plan->n_conditions; i++)
 		if (ftrace_is_first_on_event(c->plan, i) &&
@@ -138,14 +144,17 @@ static int ftrace_arm_triggers(struct capture *c, const char *instance, const ch
 	return 0;
 }
 
-static int ftrace_make(struct source *s, struct capture *c, const char *instance, enum side side, struct err *e)
+static int ftrace_make(struct source *s, struct capture *c, const char *instance, enum side side,
+		       struct err *e)
 {
 	const struct ftrace *f = s->data;
 
-	if (ledger_instance(c->ledger, instance, e) < 0 || instance_create(c->tracing, instance, e) < 0 ||
+	if (ledger_instance(c->ledger, instance, e) < 0 ||
+	    instance_create(c->tracing, instance, e) < 0 ||
 	    instance_write(c->tracing, instance, "tracing_on", "0", e) < 0 ||
 	    instance_write(c->tracing, instance, "trace_clock", "boot", e) < 0 ||
-	    instance_write(c->tracing, instance, "options/overwrite", side == BEFORE ? "1" : "0", e) < 0 ||
+	    instance_write(c->tracing, instance, "options/overwrite", side == BEFORE ? "1" : "0",
+			   e) < 0 ||
 	    instance_write(c->tracing, instance, "options/markers", "0", e) < 0 ||
 	    ftrace_size(c, instance, side == BEFORE ? f->keep : f->post_keep, e) < 0 ||
 	    ftrace_pids(s, c, instance, e) < 0)
@@ -176,7 +185,8 @@ static int ftrace_stop(struct source *s, struct capture *c, struct err *e)
 		struct capture_name instance = ftrace_instance(c->state, s, side);
 		struct err one = ERR_INIT;
 
-		if (instance_write(c->tracing, instance.text, "tracing_on", "0", &one) < 0 && one.code != -ENOENT)
+		if (instance_write(c->tracing, instance.text, "tracing_on", "0", &one) < 0 &&
+		    one.code != -ENOENT)
 			*e = one;
 	}
 	return e->code;

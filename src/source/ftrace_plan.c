@@ -24,14 +24,16 @@ static bool ftrace_is_list_of(const json_t *list, json_type type)
 /* A list of tasks that cannot be read would record those of all. */
 static int ftrace_check(const json_t *spec, struct err *e)
 {
-	const json_t *stack = json_object_get(spec, "stack"), *post = json_object_get(spec, "post_keep");
+	const json_t *stack = json_object_get(spec, "stack"),
+		     *post = json_object_get(spec, "post_keep");
 
 	if (!ftrace_is_list_of(json_object_get(spec, "pids"), JSON_INTEGER) ||
 	    !ftrace_is_list_of(json_object_get(spec, "comm"), JSON_STRING) ||
 	    !ftrace_is_list_of(json_object_get(spec, "events"), JSON_OBJECT))
 		return err_set(e, "'pids', 'comm' or 'events' of t.ftrace is not well-formed");
 	if ((stack && !json_is_boolean(stack)) ||
-	    (post && (!json_is_integer(post) || json_integer_value(post) < 0 || json_integer_value(post) > 1ll << 40)))
+	    (post && (!json_is_integer(post) || json_integer_value(post) < 0 ||
+		      json_integer_value(post) > 1ll << 40)))
 		return err_set(e, "'stack' or 'post_keep' of t.ftrace is not well-formed");
 	return 0;
 }
@@ -78,7 +80,8 @@ void ftrace_free(struct source *s)
 	s->data = NULL;
 }
 
-/* The recipe's filter and its command names as one text for the kernel; NULL where neither is given. */
+/* The recipe's filter and its command names as one text for the kernel; NULL where neither is
+ * given. */
 static char *ftrace_filter_text(const struct source *s, const char *filter)
 {
 	const json_t *comms = json_object_get(s->spec, "comm");
@@ -102,9 +105,10 @@ static char *ftrace_filter_text(const struct source *s, const char *filter)
 	return text;
 }
 
-/* The filter as our own parser understood it, so that a bracket cannot get lost on the way to the kernel. */
-static int ftrace_parse_filter(const struct source *s, const struct format *format, const char *filter, char **ret,
-			       struct err *e)
+/* The filter as our own parser understood it, so that a bracket cannot get lost on the way to the
+ * kernel. */
+static int ftrace_parse_filter(const struct source *s, const struct format *format,
+			       const char *filter, char **ret, struct err *e)
 {
 	autofree char *text = ftrace_filter_text(s, filter);
 	struct filter *parsed;
@@ -124,7 +128,8 @@ static int ftrace_parse_filter(const struct source *s, const struct format *form
 static struct ftrace_event *ftrace_find(struct ftrace *f, const struct format *format)
 {
 	for (size_t i = 0; i < f->n_events; i++)
-		if (!strcmp(f->events[i].system, format->system) && !strcmp(f->events[i].name, format->name))
+		if (!strcmp(f->events[i].system, format->system) &&
+		    !strcmp(f->events[i].name, format->name))
 			return &f->events[i];
 	return NULL;
 }
@@ -136,12 +141,14 @@ static struct ftrace_event *ftrace_append(struct ftrace *f, const char *system, 
 	if (!grown)
 		return NULL;
 	f->events = grown;
-	grown[f->n_events] = (struct ftrace_event){ .system = strdup(system), .name = strdup(name) };
+	grown[f->n_events] =
+		(struct ftrace_event) { .system = strdup(system), .name = strdup(name) };
 	return &grown[f->n_events++];
 }
 
 /* Adds one event. Where it is named twice, the literal name wins over the glob. */
-static int ftrace_add(struct source *s, const json_t *spec, const struct format *format, bool literal, struct err *e)
+static int ftrace_add(struct source *s, const json_t *spec, const struct format *format,
+		      bool literal, struct err *e)
 {
 	struct ftrace *f = s->data;
 	const char *filter = json_string_value(json_object_get(spec, "filter"));
@@ -149,7 +156,8 @@ static int ftrace_add(struct source *s, const json_t *spec, const struct format 
 	autofree char *text = NULL;
 
 	if (event && event->literal && literal)
-		return err_set(e, "event '%s:%s' is named twice in ring '%s'", format->system, format->name, s->name);
+		return err_set(e, "event '%s:%s' is named twice in ring '%s'", format->system,
+			       format->name, s->name);
 	if (event && !literal)
 		return 0;
 	if (ftrace_parse_filter(s, format, filter, &text, e) < 0)
@@ -165,7 +173,8 @@ static int ftrace_add(struct source *s, const json_t *spec, const struct format 
 	return 0;
 }
 
-static int ftrace_add_named(struct source *s, const json_t *spec, const char *name, bool literal, struct err *e)
+static int ftrace_add_named(struct source *s, const json_t *spec, const char *name, bool literal,
+			    struct err *e)
 {
 	const char *colon = strchr(name, ':');
 	autofree char *system = strndup(name, colon ? (size_t)(colon - name) : 0);
@@ -182,7 +191,8 @@ static int ftrace_add_named(struct source *s, const json_t *spec, const char *na
 }
 
 /* Its filter waits until there is a format to read it by. */
-static int ftrace_add_unmade(struct source *s, const json_t *spec, const struct probe *probe, struct err *e)
+static int ftrace_add_unmade(struct source *s, const json_t *spec, const struct probe *probe,
+			     struct err *e)
 {
 	const char *what = strchr(probe->event, ':') + 1;
 	autofree char *kind = strndup(probe->event, what - 1 - probe->event);
@@ -191,7 +201,8 @@ static int ftrace_add_unmade(struct source *s, const json_t *spec, const struct 
 
 	for (size_t i = 0; i < f->n_events; i++)
 		if (f->events[i].probe == probe)
-			return err_set(e, "event '%s' is named twice in ring '%s'", probe->event, s->name);
+			return err_set(e, "event '%s' is named twice in ring '%s'", probe->event,
+				       s->name);
 	event = kind ? ftrace_append(f, kind, what) : NULL;
 	if (!event || !event->system || !event->name)
 		return err_set(e, "no memory");
@@ -238,8 +249,11 @@ static int ftrace_add_spec(struct source *s, const json_t *spec, struct err *e)
 	const char *at = json_string_value(json_object_get(spec, "at"));
 	int r;
 
-	if (!event || (json_object_get(spec, "filter") && !json_is_string(json_object_get(spec, "filter"))))
-		return err_set(e, "the plan has an event without a name, or with a filter that is no text");
+	if (!event ||
+	    (json_object_get(spec, "filter") && !json_is_string(json_object_get(spec, "filter"))))
+		return err_set(
+			e,
+			"the plan has an event without a name, or with a filter that is no text");
 	if (probe_is(event))
 		r = ftrace_add_probe(s, spec, e);
 	else if (strpbrk(event, "*?["))

@@ -15,7 +15,8 @@
 
 #define TEXT_MAX (64u << 20) /* of one file of the kernel's */
 
-struct capture_name ftrace_instance(const struct state *state, const struct source *s, enum side side)
+struct capture_name ftrace_instance(const struct state *state, const struct source *s,
+				    enum side side)
 {
 	char name[80];
 
@@ -60,7 +61,8 @@ static int dump_about(struct dump *d, struct tracing *tracing, const char *insta
 	if (instance_layout(tracing, instance, &d->about.layout, e) < 0)
 		return e->code;
 	uname(&uts);
-	snprintf(d->uname, sizeof(d->uname), "%s %s %s %s", uts.sysname, uts.nodename, uts.release, uts.machine);
+	snprintf(d->uname, sizeof(d->uname), "%s %s %s %s", uts.sysname, uts.nodename, uts.release,
+		 uts.machine);
 	d->about.uname = d->uname;
 	d->about.saved_cmdlines = dump_text(d, tracing, "saved_cmdlines");
 	d->about.printk_formats = dump_text(d, tracing, "printk_formats");
@@ -87,7 +89,8 @@ static int dump_ftrace_formats(struct dump *d, struct tracing *tracing, struct e
 		char *text;
 
 		snprintf(path, sizeof(path), "%s/format", entry->d_name);
-		if (*entry->d_name == '.' || io_read_file(dirfd(dir), path, TEXT_MAX, &text, NULL, &absent) < 0)
+		if (*entry->d_name == '.' ||
+		    io_read_file(dirfd(dir), path, TEXT_MAX, &text, NULL, &absent) < 0)
 			continue;
 		grown = realloc(d->ftrace_formats, (d->n_ftrace_formats + 1) * sizeof(*grown));
 		if (!grown) {
@@ -124,13 +127,17 @@ static int dump_formats(struct dump *d, const struct source *s, struct err *e)
 	for (size_t i = 0; i < f->n_events; i++) {
 		char path[400];
 
-		snprintf(path, sizeof(path), "events/%s/%s/format", f->events[i].system, f->events[i].name);
-		if (io_read_file(tracing_fd(s->tracing), path, TEXT_MAX, &d->formats[d->n_formats], NULL, e) < 0)
+		snprintf(path, sizeof(path), "events/%s/%s/format", f->events[i].system,
+			 f->events[i].name);
+		if (io_read_file(tracing_fd(s->tracing), path, TEXT_MAX, &d->formats[d->n_formats],
+				 NULL, e) < 0)
 			return err_wrap(e, "format");
 		if (!system || strcmp(system->name, f->events[i].system)) {
 			system = &d->systems[d->about.n_systems++];
-			*system = (struct tracedat_system){ .name = f->events[i].system,
-							    .formats = (const char *const *)&d->formats[d->n_formats] };
+			*system = (struct tracedat_system) {
+				.name = f->events[i].system,
+				.formats = (const char *const *)&d->formats[d->n_formats]
+			};
 		}
 		system->n_formats++;
 		d->n_formats++;
@@ -139,7 +146,8 @@ static int dump_formats(struct dump *d, const struct source *s, struct err *e)
 	return 0;
 }
 
-static void dump_open_cpu(struct dump *d, struct tracing *tracing, const char *instance, unsigned cpu)
+static void dump_open_cpu(struct dump *d, struct tracing *tracing, const char *instance,
+			  unsigned cpu)
 {
 	struct tracedat_cpu *one = &d->cpus[cpu];
 	struct err absent = ERR_INIT;
@@ -162,9 +170,11 @@ static void dump_stats(struct dump *d, struct tracing *tracing, const char *inst
 		d->cpus[cpu].stats = text;
 }
 
-static int dump_cpus(struct dump *d, const struct source *s, const struct state *state, struct err *e)
+static int dump_cpus(struct dump *d, const struct source *s, const struct state *state,
+		     struct err *e)
 {
-	struct capture_name before = ftrace_instance(state, s, BEFORE), after = ftrace_instance(state, s, AFTER);
+	struct capture_name before = ftrace_instance(state, s, BEFORE),
+			    after = ftrace_instance(state, s, AFTER);
 	const struct ftrace *f = s->data;
 	char path[300];
 	bool has_after;
@@ -197,8 +207,8 @@ static void dump_symbols(struct dump *d)
 		d->symbols = NULL;
 }
 
-static void dump_report(const struct dump *d, const struct source *s, const struct stop_record *stop,
-			struct report *report)
+static void dump_report(const struct dump *d, const struct source *s,
+			const struct stop_record *stop, struct report *report)
 {
 	uint64_t damaged = 0;
 
@@ -215,19 +225,24 @@ static void dump_report(const struct dump *d, const struct source *s, const stru
 		if (found->last > report->to)
 			report->to = found->last;
 		for (size_t i = 0; i < found->n_holes; i++) {
-			/* up to the event the first of two rings was on, though it may have had nothing to record */
-			uint64_t from = found->holes[i].seam && found->holes[i].from < stop->event ? stop->event
-												   : found->holes[i].from;
+			/* up to the event the first of two rings was on, though it may have had
+			 * nothing to record */
+			uint64_t from = found->holes[i].seam && found->holes[i].from < stop->event
+						? stop->event
+						: found->holes[i].from;
 
-			snprintf(what, sizeof(what), found->holes[i].seam ? "seam on cpu %u" : "cpu %u", cpu);
-			report_hole(report, what, from, found->holes[i].to > from ? found->holes[i].to : from,
+			snprintf(what, sizeof(what),
+				 found->holes[i].seam ? "seam on cpu %u" : "cpu %u", cpu);
+			report_hole(report, what, from,
+				    found->holes[i].to > from ? found->holes[i].to : from,
 				    found->holes[i].count);
 		}
 	}
 	report->outcome = damaged ? OUTCOME_PARTIAL : OUTCOME_OK;
 	if (damaged)
-		snprintf(report->note, sizeof(report->note), "%llu pages of ring '%s' are not well-formed",
-			 (unsigned long long)damaged, s->name);
+		snprintf(report->note, sizeof(report->note),
+			 "%llu pages of ring '%s' are not well-formed", (unsigned long long)damaged,
+			 s->name);
 }
 
 static void dump_free(struct dump *d)
@@ -256,8 +271,9 @@ static int dump_collect(struct dump *d, struct source *s, const struct state *st
 	struct capture_name before = ftrace_instance(state, s, BEFORE);
 
 	/* the names of tasks first: they are soon forgotten */
-	if (dump_about(d, s->tracing, before.text, e) < 0 || dump_ftrace_formats(d, s->tracing, e) < 0 ||
-	    dump_formats(d, s, e) < 0 || dump_cpus(d, s, state, e) < 0)
+	if (dump_about(d, s->tracing, before.text, e) < 0 ||
+	    dump_ftrace_formats(d, s->tracing, e) < 0 || dump_formats(d, s, e) < 0 ||
+	    dump_cpus(d, s, state, e) < 0)
 		return e->code;
 	dump_symbols(d);
 	return 0;

@@ -8,7 +8,8 @@
 enum side { BEFORE, AFTER }; /* the stop event */
 
 /* The name of its kernel instance on that side. */
-struct capture_name ftrace_instance(const struct state *state, const struct source *s, enum side side);
+struct capture_name ftrace_instance(const struct state *state, const struct source *s,
+				    enum side side);
 
 /* The save operation of the source. */
 int ftrace_save(struct source *s, struct save *save, struct err *e);

@@ -1,4 +1,5 @@
-/* How full the kernel rings of a t.ftrace are, from the counts that the kernel keeps of each CPU. */
+/* How full the kernel rings of a t.ftrace are, from the counts that the kernel keeps of each CPU.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +18,8 @@ static uint64_t stats_number(const char *text, const char *label)
 	return value;
 }
 
-static void stats_add_cpu(struct stats *sum, struct tracing *tracing, const char *instance, unsigned cpu)
+static void stats_add_cpu(struct stats *sum, struct tracing *tracing, const char *instance,
+			  unsigned cpu)
 {
 	struct err absent = ERR_INIT;
 	autoclose int fd = instance_open_cpu(tracing, instance, cpu, "stats", &absent);
@@ -28,7 +30,8 @@ static void stats_add_cpu(struct stats *sum, struct tracing *tracing, const char
 	/* "commit overrun" comes after "overrun", so that the first match is the right one */
 	sum->overwritten += stats_number(text, "\noverrun: ");
 	sum->records += stats_number(text, "entries: ") + stats_number(text, "\noverrun: ");
-	sum->lost += stats_number(text, "commit overrun: ") + stats_number(text, "dropped events: ");
+	sum->lost +=
+		stats_number(text, "commit overrun: ") + stats_number(text, "dropped events: ");
 	sum->bytes += stats_number(text, "bytes: ");
 }
 

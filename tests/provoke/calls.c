@@ -35,10 +35,10 @@ static void options_read(struct calls *what, char **argv)
 		const char *name;
 		uint64_t *value;
 	} options[] = {
-		{"--calls",  &what->calls  },
-		{ "--rate",  &what->rate   },
-		{ "--again", &what->again  },
-		{ "--wait",  &what->wait_ms},
+		{ "--calls", &what->calls },
+		{ "--rate", &what->rate },
+		{ "--again", &what->again },
+		{ "--wait", &what->wait_ms },
 	};
 	size_t i;
 

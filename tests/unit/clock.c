@@ -48,8 +48,8 @@ static void an_anchor_maps_both_ways_in_time(void **state)
 static void the_log_clock_is_interpolated_between_its_anchors(void **state)
 {
 	const struct anchor anchors[] = {
-		{.boot = 1000       }, /* does not know that clock */
-		{  .boot = 10000,  .printk_ns = 5000 },
+		{ .boot = 1000 }, /* does not know that clock */
+		{ .boot = 10000, .printk_ns = 5000 },
 		{ .boot = 20100, .printk_ns = 15000 }, /* it loses 100 in 10000 */
 		{ .boot = 30100, .printk_ns = 25000 },
 	};
@@ -76,20 +76,12 @@ static void a_log_clock_that_no_anchor_knows_is_0(void **state)
 
 static void absurd_anchors_do_no_harm(void **state)
 {
-	const struct anchor low[] = {
-		{.boot = 10, .printk_ns = 5000}
-	};
-	const struct anchor high[] = {
-		{.boot = UINT64_MAX, .printk_ns = 1}
-	};
-	const struct anchor twice[] = {
-		{.boot = 10, .printk_ns = 5},
-                { .boot = 5, .printk_ns = 5}
-	};
-	const struct anchor wide[] = {
-		{.boot = UINT64_MAX, .printk_ns = 1         },
-                { .boot = 0,         .printk_ns = UINT64_MAX}
-	};
+	const struct anchor low[] = { { .boot = 10, .printk_ns = 5000 } };
+	const struct anchor high[] = { { .boot = UINT64_MAX, .printk_ns = 1 } };
+	const struct anchor twice[] = { { .boot = 10, .printk_ns = 5 },
+					{ .boot = 5, .printk_ns = 5 } };
+	const struct anchor wide[] = { { .boot = UINT64_MAX, .printk_ns = 1 },
+				       { .boot = 0, .printk_ns = UINT64_MAX } };
 
 	(void)state;
 	assert_int_equal(anchors_printk(low, 1, 1), 1);

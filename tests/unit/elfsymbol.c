@@ -46,7 +46,8 @@ static uint64_t mapped_offset(const void *code)
 
 	assert_non_null(maps);
 	while (fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 && start <= address && address < end)
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 &&
+		    start <= address && address < end)
 			return address - start + offset;
 	fail();
 	return 0;
@@ -83,9 +84,12 @@ static void refused_in(const char *path, const char *symbol, const char *words)
 static void finds_global_and_static_functions(void **state)
 {
 	(void)state;
-	assert_int_equal(found_in("/proc/self/exe", "elfsymbol_test_global"), mapped_offset(elfsymbol_test_global));
-	assert_int_equal(found_in("/proc/self/exe", "elfsymbol_twin_a"), mapped_offset(elfsymbol_twin_a));
-	assert_int_equal(found_in("/proc/self/exe", "elfsymbol_twin_b"), mapped_offset(elfsymbol_twin_b));
+	assert_int_equal(found_in("/proc/self/exe", "elfsymbol_test_global"),
+			 mapped_offset(elfsymbol_test_global));
+	assert_int_equal(found_in("/proc/self/exe", "elfsymbol_twin_a"),
+			 mapped_offset(elfsymbol_twin_a));
+	assert_int_equal(found_in("/proc/self/exe", "elfsymbol_twin_b"),
+			 mapped_offset(elfsymbol_twin_b));
 }
 
 static void an_offset_is_added(void **state)
@@ -104,9 +108,12 @@ static void an_offset_is_added(void **state)
 static void a_wrong_name_gets_the_nearest(void **state)
 {
 	(void)state;
-	refused_in("/proc/self/exe", "elfsymbol_test_globl", "did you mean 'elfsymbol_test_global'?");
-	refused_in("/proc/self/exe", "nothing_is_called_like_this_anywhere", "it has no function 'nothing_is");
-	refused_in("/proc/self/exe", "elfsymbol_test_data", "it has no function 'elfsymbol_test_data'");
+	refused_in("/proc/self/exe", "elfsymbol_test_globl",
+		   "did you mean 'elfsymbol_test_global'?");
+	refused_in("/proc/self/exe", "nothing_is_called_like_this_anywhere",
+		   "it has no function 'nothing_is");
+	refused_in("/proc/self/exe", "elfsymbol_test_data",
+		   "it has no function 'elfsymbol_test_data'");
 }
 
 static void a_version_picks_its_own_function(void **state)
@@ -207,7 +214,8 @@ static void spoilt_files_are_survived(void **state)
 
 	(void)state;
 	for (int i = 0; i < 300; i++) {
-		uint8_t *at = i % 4 ? &tables[rand_r(&seed) % size] : &copy.data[rand_r(&seed) % sizeof(*header)];
+		uint8_t *at = i % 4 ? &tables[rand_r(&seed) % size]
+				    : &copy.data[rand_r(&seed) % sizeof(*header)];
 		struct err e = ERR_INIT;
 		uint8_t was = *at;
 		uint64_t offset;

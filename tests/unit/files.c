@@ -277,20 +277,20 @@ static void a_bad_plan_is_refused(void **state)
 	const struct {
 		const char *paths, *rest, *says;
 	} cases[] = {
-		{"a",       "\"stop\":false",                      "say which"            },
-		{ "a",      "\"stop\":1",                          "well-formed"          },
-		{ "a",      "\"stop\":true,\"max\":\"1M\"",        "well-formed"          },
-		{ "",       "\"stop\":true",                       "from 1 to"            },
-		{ "a",      "\"stop\":true,\"max\":0",             "'max'"                },
-		{ "a",      "\"stop\":true,\"max\":-1",            "negative"             },
-		{ "a",      "\"stop\":true,\"max\":99999999",      "16M"                  },
-		{ "a",      "\"every\":1000",                      "10ms"                 },
-		{ "a",      "\"every\":1000000000,\"keep_ns\":10", "kept for longer"      },
-		{ "../x",   "\"stop\":true",                       "'..'"                 },
-		{ "/a//b",  "\"stop\":true",                       "empty"                },
-		{ "/a/./b", "\"stop\":true",                       "'.'"                  },
-		{ "/a/",    "\"stop\":true",                       "empty"                },
-		{ "{pid}",  "\"start\":true",                      "not taken at the stop"},
+		{ "a", "\"stop\":false", "say which" },
+		{ "a", "\"stop\":1", "well-formed" },
+		{ "a", "\"stop\":true,\"max\":\"1M\"", "well-formed" },
+		{ "", "\"stop\":true", "from 1 to" },
+		{ "a", "\"stop\":true,\"max\":0", "'max'" },
+		{ "a", "\"stop\":true,\"max\":-1", "negative" },
+		{ "a", "\"stop\":true,\"max\":99999999", "16M" },
+		{ "a", "\"every\":1000", "10ms" },
+		{ "a", "\"every\":1000000000,\"keep_ns\":10", "kept for longer" },
+		{ "../x", "\"stop\":true", "'..'" },
+		{ "/a//b", "\"stop\":true", "empty" },
+		{ "/a/./b", "\"stop\":true", "'.'" },
+		{ "/a/", "\"stop\":true", "empty" },
+		{ "{pid}", "\"start\":true", "not taken at the stop" },
 	};
 
 	for (size_t i = 0; i < countof(cases); i++) {

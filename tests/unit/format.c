@@ -48,18 +48,18 @@ static void each_field_has_its_name_type_and_kind(void **state)
 		const char *type;
 		enum field_kind kind;
 	} wants[] = {
-		{"common_type", "unsigned short",    FIELD_INT           },
-		{ "common_pid", "int",               FIELD_INT           },
-		{ "comm",       "char[16]",          FIELD_STRING        },
-		{ "name",       "__data_loc char[]", FIELD_DYNAMIC_STRING},
-		{ "path",       "__rel_loc char[]",  FIELD_DYNAMIC_STRING},
-		{ "args",       "unsigned long[6]",  FIELD_OTHER         },
-		{ "where",      "const void *",      FIELD_INT           },
-		{ "addr",       "struct in6_addr",   FIELD_OTHER         },
-		{ "blob",       "__data_loc u8[]",   FIELD_OTHER         },
-		{ "matrix",     "char[2][4]",        FIELD_STRING        },
-		{ "tiny",       "s8",                FIELD_INT           },
-		{ "rest",       "char[]",            FIELD_STRING        },
+		{ "common_type", "unsigned short", FIELD_INT },
+		{ "common_pid", "int", FIELD_INT },
+		{ "comm", "char[16]", FIELD_STRING },
+		{ "name", "__data_loc char[]", FIELD_DYNAMIC_STRING },
+		{ "path", "__rel_loc char[]", FIELD_DYNAMIC_STRING },
+		{ "args", "unsigned long[6]", FIELD_OTHER },
+		{ "where", "const void *", FIELD_INT },
+		{ "addr", "struct in6_addr", FIELD_OTHER },
+		{ "blob", "__data_loc u8[]", FIELD_OTHER },
+		{ "matrix", "char[2][4]", FIELD_STRING },
+		{ "tiny", "s8", FIELD_INT },
+		{ "rest", "char[]", FIELD_STRING },
 	};
 	struct format *format = parsed(sample);
 	size_t i;
@@ -162,23 +162,23 @@ static void what_cannot_be_read_is_refused_with_the_line(void **state)
 		const char *text;
 		const char *says;
 	} bad[] = {
-		{"",							    "no name"     },
-		{ "ID: 1\n",						    "no name"     },
-		{ "name: x\n\tfield:int a;\toffset:0;\tsize:4;\n",              "no ID"       },
-		{ HEAD,							 "no fields"   },
-		{ "name: x\nname: y\n",					 "single name" },
-		{ "name:\n",						    "single name" },
-		{ "name: x\nID: 65536\n",                                       "65536"       },
-		{ "name: x\nID: 0\n",					   "between"     },
-		{ "name: x\nID: 1x\n",					  "1x"          },
-		{ HEAD "field:int a;\n",                                        "field:int a;"},
-		{ HEAD "field:int a;\toffset:-1;\tsize:4;\n",                   "offset:-1"   },
-		{ HEAD "field:int a;\toffset:0;\tsize:99999999999999999999;\n", "999999"      },
-		{ HEAD "field:int a;\toffset:0;\tsize:4;\tsigned:2;\n",         "signed:2"    },
-		{ HEAD "field:int;\toffset:0;\tsize:4;\n",                      "field:int;"  },
-		{ HEAD "field:;\toffset:0;\tsize:4;\n",                         "field:;"     },
-		{ HEAD "field:int a];\toffset:0;\tsize:4;\n",                   "a]"          },
-		{ HEAD "field:\n",					      "field:"      },
+		{ "", "no name" },
+		{ "ID: 1\n", "no name" },
+		{ "name: x\n\tfield:int a;\toffset:0;\tsize:4;\n", "no ID" },
+		{ HEAD, "no fields" },
+		{ "name: x\nname: y\n", "single name" },
+		{ "name:\n", "single name" },
+		{ "name: x\nID: 65536\n", "65536" },
+		{ "name: x\nID: 0\n", "between" },
+		{ "name: x\nID: 1x\n", "1x" },
+		{ HEAD "field:int a;\n", "field:int a;" },
+		{ HEAD "field:int a;\toffset:-1;\tsize:4;\n", "offset:-1" },
+		{ HEAD "field:int a;\toffset:0;\tsize:99999999999999999999;\n", "999999" },
+		{ HEAD "field:int a;\toffset:0;\tsize:4;\tsigned:2;\n", "signed:2" },
+		{ HEAD "field:int;\toffset:0;\tsize:4;\n", "field:int;" },
+		{ HEAD "field:;\toffset:0;\tsize:4;\n", "field:;" },
+		{ HEAD "field:int a];\toffset:0;\tsize:4;\n", "a]" },
+		{ HEAD "field:\n", "field:" },
 	};
 #undef HEAD
 	size_t i;

@@ -1,4 +1,5 @@
-/* The shared ledger of global knobs, on the real saved_cmdlines_size, which is put back on every way out. */
+/* The shared ledger of global knobs, on the real saved_cmdlines_size, which is put back on every
+ * way out. */
 #include "knob.h"
 
 #include <fcntl.h>

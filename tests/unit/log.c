@@ -229,11 +229,11 @@ static void another_log_is_refused(void **state)
 	const struct {
 		const char *spec, *says;
 	} cases[] = {
-		{"{\"log\":\"journal\",\"name\":\"x\"}",  "'journal'"  },
-		{ "{\"keep\":65536}",                     "well-formed"},
-		{ "{\"log\":\"kernel\",\"keep\":\"4M\"}", "well-formed"},
-		{ "{\"log\":\"kernel\",\"keep\":100}",    "64K"        },
-		{ "{\"log\":\"kernel\",\"keep\":-1}",     "64K"        },
+		{ "{\"log\":\"journal\",\"name\":\"x\"}", "'journal'" },
+		{ "{\"keep\":65536}", "well-formed" },
+		{ "{\"log\":\"kernel\",\"keep\":\"4M\"}", "well-formed" },
+		{ "{\"log\":\"kernel\",\"keep\":100}", "64K" },
+		{ "{\"log\":\"kernel\",\"keep\":-1}", "64K" },
 	};
 
 	(void)state;

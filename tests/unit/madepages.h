@@ -72,9 +72,7 @@ static inline int made_file(void)
 static inline int made_dat(const int *streams, unsigned n_cpus, struct tracedat_found *found)
 {
 	static const char *const formats[] = { made_format };
-	static const struct tracedat_system systems[] = {
-		{"made", formats, 1}
-	};
+	static const struct tracedat_system systems[] = { { "made", formats, 1 } };
 	struct tracedat_about about = {
 		.header_page = made_header_page,
 		.header_event = "# compressed entry header\n",

@@ -331,8 +331,13 @@ static void bytes_that_are_no_text_lose_nothing_else(void **state)
 	struct err e = ERR_INIT;
 	const json_t *m;
 
-	decide(b, &(struct stop_record){ .by = STOP_CONDITION, .event = 1500, .cut = 1500, .pid = 42, .comm = "t\xffk",
-					 .text = "sched:sched_switch prev_comm=\xff\xfe next_pid=7" });
+	decide(b, &(struct stop_record) {
+			  .by = STOP_CONDITION,
+			  .event = 1500,
+			  .cut = 1500,
+			  .pid = 42,
+			  .comm = "t\xffk",
+			  .text = "sched:sched_switch prev_comm=\xff\xfe next_pid=7" });
 	snprintf(b->reports[1].note, sizeof(b->reports[1].note), "cannot read '/tmp/\xff'");
 	report_hole(&b->reports[1], "if \xff", 1, 2, 3);
 	m = make(b);
@@ -340,7 +345,8 @@ static void bytes_that_are_no_text_lose_nothing_else(void **state)
 	assert_number(m, "stop.event.boot", 1500);
 	assert_number(m, "stop.pid", 42);
 	assert_non_null(json_string_value(member(m, "stop.comm")));
-	assert_non_null(strstr(json_string_value(member(m, "sources.1.note")), "cannot read '/tmp/"));
+	assert_non_null(
+		strstr(json_string_value(member(m, "sources.1.note")), "cannot read '/tmp/"));
 	assert_number(m, "sources.1.holes.0.count", 3);
 	make_file(b, "log-\xff", 5);
 	assert_int_equal(manifest_add_files(b->json, b->own.out, &e), 0);

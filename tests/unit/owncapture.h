@@ -14,8 +14,9 @@
 #include "capture.h"
 #include "io.h"
 
-#define OWN_EVENT "syscalls:sys_enter_setpriority" /* nobody else calls it with what we look for \
-						    */
+#define OWN_EVENT                                                                      \
+	"syscalls:sys_enter_setpriority" /* nobody else calls it with what we look for \
+					  */
 
 struct owncapture {
 	char path[32]; /* of a directory with `state` and `out` */

@@ -125,14 +125,18 @@ static void each_member_is_needed_and_has_its_type(void **state)
 		{ offsetof(struct words, max_time), "'max_time':0,", "no time limit" },
 		{ offsetof(struct words, max_time), "'max_time':'5s',", "is no time" },
 		{ offsetof(struct words, max_time), "'max_time':-1,", "is no time" },
-		{ offsetof(struct words, max_time), "'max_time':9000000000000000000,", "is no time" },
+		{ offsetof(struct words, max_time), "'max_time':9000000000000000000,",
+		  "is no time" },
 		{ offsetof(struct words, collect), LOG "," LOG, "'kernel' is taken by r.lua:2" },
 		{ offsetof(struct words, stop),
-		  "{'type':'event','name':'x','at':'r.lua:3','event':'a:b','filter':1}", "no text" },
+		  "{'type':'event','name':'x','at':'r.lua:3','event':'a:b','filter':1}",
+		  "no text" },
 		{ offsetof(struct words, stop),
-		  "{'type':'event','name':'x','at':'r.lua:3','event':'a:b','hits':'3'}", "no number" },
+		  "{'type':'event','name':'x','at':'r.lua:3','event':'a:b','hits':'3'}",
+		  "no number" },
 		{ offsetof(struct words, stop),
-		  "{'type':'event','name':'x','at':'r.lua:3','event':'a:b','within':-1}", "no number" },
+		  "{'type':'event','name':'x','at':'r.lua:3','event':'a:b','within':-1}",
+		  "no number" },
 		{ offsetof(struct words, collect), "5", "good name" },
 		{ offsetof(struct words, collect), "{'type':'log','at':'r.lua:2','log':'kernel'}",
 		  "good name" },
@@ -215,11 +219,15 @@ static void names_lead_nowhere_else(void **state)
 static void times_are_times_and_lists_are_lists(void **state)
 {
 	static const char *const texts[][2] = {
-		{ "{'schema':1,'name':'x','max_time':1,'post':-1,'collect':[],'stop':[]}", "'post' of the plan is no time" },
-		{ "{'schema':1,'name':'x','max_time':1,'post':'1s','collect':[],'stop':[]}", "'post' of the plan is no time" },
+		{ "{'schema':1,'name':'x','max_time':1,'post':-1,'collect':[],'stop':[]}",
+		  "'post' of the plan is no time" },
+		{ "{'schema':1,'name':'x','max_time':1,'post':'1s','collect':[],'stop':[]}",
+		  "'post' of the plan is no time" },
 		{ "{'schema':1,'name':'x','max_time':1,'stop':[]}", "no list 'collect'" },
-		{ "{'schema':1,'name':'x','max_time':1,'collect':{},'stop':[]}", "no list 'collect'" },
-		{ "{'schema':1,'name':'x','max_time':1,'collect':[],'stop':'x'}", "no list 'stop'" },
+		{ "{'schema':1,'name':'x','max_time':1,'collect':{},'stop':[]}",
+		  "no list 'collect'" },
+		{ "{'schema':1,'name':'x','max_time':1,'collect':[],'stop':'x'}",
+		  "no list 'stop'" },
 	};
 
 	(void)state;
@@ -243,7 +251,9 @@ static void more_than_the_board_has_room_for_is_refused(void **state)
 		struct words many_sources = good, many_conditions = good;
 
 		for (size_t i = 0; i < n; i++) {
-			snprintf(collect + strlen(collect), 100, "%s{'type':'log','name':'x%zu','at':'r.lua:2','log':'kernel'}", i ? "," : "", i);
+			snprintf(collect + strlen(collect), 100,
+				 "%s{'type':'log','name':'x%zu','at':'r.lua:2','log':'kernel'}",
+				 i ? "," : "", i);
 			snprintf(stop + strlen(stop), 100, "%s" EVENT, i ? "," : "");
 		}
 		many_sources.collect = collect;

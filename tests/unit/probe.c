@@ -52,8 +52,10 @@ static int set_up(void **state)
 		return -1;
 	snprintf(f->state.id, sizeof(f->state.id), "probetest_%d", getpid());
 	f->state.fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	f->c = (struct capture){ .plan = &f->plan, .state = &f->state };
-	return tracing_open(&f->c.tracing, &e) < 0 || ledger_open(&f->c.ledger, f->state.fd, &e) < 0 ? -1 : 0;
+	f->c = (struct capture) { .plan = &f->plan, .state = &f->state };
+	return tracing_open(&f->c.tracing, &e) < 0 || ledger_open(&f->c.ledger, f->state.fd, &e) < 0
+		       ? -1
+		       : 0;
 }
 
 static int tear_down(void **state)
@@ -93,7 +95,8 @@ static int collect(struct fixture *f, const char *events, const char *stop, stru
 {
 	probes_free(&f->plan.probes);
 	json_decref(f->plan.json);
-	f->plan.json = json_pack("{s:[{s:o}], s:o}", "collect", "events", json_of(events), "stop", json_of(stop));
+	f->plan.json = json_pack("{s:[{s:o}], s:o}", "collect", "events", json_of(events), "stop",
+				 json_of(stop));
 	assert_non_null(f->plan.json);
 	return probes_collect(&f->plan.probes, f->plan.json, e);
 }
@@ -143,14 +146,17 @@ static void need_uprobes(struct fixture *f)
 
 static void names_are_told_by_the_plan_and_unique(void **state)
 {
-	static const char *const names[] = { "f", "f_2", "f_3", "_Zli2", "_0f", "filter_2", "f_v_1_2" };
+	static const char *const names[] = { "f",   "f_2",      "f_3",    "_Zli2",
+					     "_0f", "filter_2", "f_v_1_2" };
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 
 	assert_int_equal(collect(f,
-				 "[{'event': 'sched:sched_switch'}, {'event': 'kprobe:f'}, {'event': 'uprobe:/b:f'},"
+				 "[{'event': 'sched:sched_switch'}, {'event': 'kprobe:f'}, "
+				 "{'event': 'uprobe:/b:f'},"
 				 " {'event': 'kprobe:f', 'fetch': []}, {'event': 'uprobe:/b:c:f'}]",
-				 "[{'event': 'kprobe:f'}, {'event': 'kprobe:.Zli2'}, {'event': 'kprobe:10f'},"
+				 "[{'event': 'kprobe:f'}, {'event': 'kprobe:.Zli2'}, {'event': "
+				 "'kprobe:10f'},"
 				 " {'event': 'uprobe:/b:filter'}, {'event': 'uprobe:/b:f@v.1+2'}]",
 				 &e),
 			 0);
@@ -170,9 +176,10 @@ static void an_entry_finds_its_probe_by_event_and_fetch(void **state)
 	autojson json_t *point = json_of("{'event': 'sched:sched_switch'}");
 	struct err e = ERR_INIT;
 
-	assert_int_equal(collect(f, "[{'event': 'kprobe:f', 'fetch': ['a=%di:u64']}, {'event': 'kprobe:f'}]",
-				 "[{'event': 'kprobe:f', 'fetch': ['a=%di:u64']}]", &e),
-			 0);
+	assert_int_equal(
+		collect(f, "[{'event': 'kprobe:f', 'fetch': ['a=%di:u64']}, {'event': 'kprobe:f'}]",
+			"[{'event': 'kprobe:f', 'fetch': ['a=%di:u64']}]", &e),
+		0);
 	assert_int_equal(f->plan.probes.n, 2);
 	assert_ptr_equal(probes_find(&f->plan.probes, with), &f->plan.probes.list[0]);
 	assert_ptr_equal(probes_find(&f->plan.probes, without), &f->plan.probes.list[1]);
@@ -185,7 +192,9 @@ static void a_probe_is_optional_only_if_nobody_needs_it(void **state)
 	struct fixture *f = *state;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(collect(f, "[{'event': 'kprobe:f', 'optional': true}, {'event': 'kprobe:g', 'optional': true}]",
+	assert_int_equal(collect(f,
+				 "[{'event': 'kprobe:f', 'optional': true}, {'event': 'kprobe:g', "
+				 "'optional': true}]",
 				 "[{'event': 'kprobe:g'}]", &e),
 			 0);
 	assert_true(f->plan.probes.list[0].optional);
@@ -195,7 +204,8 @@ static void a_probe_is_optional_only_if_nobody_needs_it(void **state)
 static void words_that_the_kernel_would_read_otherwise_are_refused(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "[{'event': 'uprobe:/a b:f', 'at': 'r.lua:3'}]", "r.lua:3: 'uprobe:/a b:f': the kernel takes" },
+		{ "[{'event': 'uprobe:/a b:f', 'at': 'r.lua:3'}]",
+		  "r.lua:3: 'uprobe:/a b:f': the kernel takes" },
 		{ "[{'event': 'uprobe:/a#b:f'}]", "white space or '#'" },
 		{ "[{'event': 'kprobe:f\\n-:others'}]", "white space or '#'" },
 		{ "[{'event': 'kprobe:'}]", "white space or '#'" },
@@ -313,7 +323,8 @@ static void what_the_kernel_refuses_is_said_in_its_words(void **state)
 static void an_optional_probe_that_the_kernel_refuses_is_left_out(void **state)
 {
 	struct fixture *f = *state;
-	struct probe *probe = own(f, "probe_test_called", ", 'optional': true, 'fetch': ['n=%nosuch:s32']");
+	struct probe *probe =
+		own(f, "probe_test_called", ", 'optional': true, 'fetch': ['n=%nosuch:s32']");
 	struct err e = ERR_INIT;
 
 	need_uprobes(f);

@@ -151,11 +151,11 @@ static void what_cannot_be_read_has_its_reason(void **state)
 		int error;
 		const char *text;
 	} cases[] = {
-		{"/nonexistent", ENOENT,         "absent"                  },
-		{ below,         ENOTDIR,        "absent"                  },
-		{ place->path,   EISDIR,         "a directory"             },
-		{ "/dev/null",   READER_REFUSED, "a device, pipe or socket"},
-		{ place->fifo,   READER_REFUSED, "a device, pipe or socket"},
+		{ "/nonexistent", ENOENT, "absent" },
+		{ below, ENOTDIR, "absent" },
+		{ place->path, EISDIR, "a directory" },
+		{ "/dev/null", READER_REFUSED, "a device, pipe or socket" },
+		{ place->fifo, READER_REFUSED, "a device, pipe or socket" },
 	};
 	struct reader_answer a;
 

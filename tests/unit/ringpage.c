@@ -238,13 +238,13 @@ static void a_commit_larger_than_the_page_gives_an_empty_walk(void **state)
 static void a_record_that_reaches_out_of_the_page_is_an_error(void **state)
 {
 	static const uint32_t firsts[][2] = {
-		{28,           0         }, /* 112 bytes of 4 */
-		{ 0,           3         }, /* a length that does not count itself */
-		{ 0,           9         }, /* a length beyond the end */
-		{ 0,           0xffffffff},
-		{ 29 | 5 << 5, 8         }, /* discarded, beyond the end */
-		{ 29 | 5 << 5, 0xfffffffc},
-		{ 29 | 5 << 5, 0         }, /* discarded, of no length: would never end */
+		{ 28, 0 }, /* 112 bytes of 4 */
+		{ 0, 3 },  /* a length that does not count itself */
+		{ 0, 9 },  /* a length beyond the end */
+		{ 0, 0xffffffff },
+		{ 29 | 5 << 5, 8 }, /* discarded, beyond the end */
+		{ 29 | 5 << 5, 0xfffffffc },
+		{ 29 | 5 << 5, 0 }, /* discarded, of no length: would never end */
 	};
 	struct ringpage_record record;
 	struct ringpage walk;

@@ -127,7 +127,8 @@ static const struct kind kinds[] = {
 	  "{'event':'signal:*','optional':true,'at':'test.lua:3'}]}",
 	  "keep events", "", provoke_call, dat_is_whole },
 	{ "packets",
-	  "{'type':'packets','name':'unit','at':'test.lua:1','host':['127.0.0.1'],'src':[],'dst':[],"
+	  "{'type':'packets','name':'unit','at':'test.lua:1','host':['127.0.0.1'],'src':[],'dst':[]"
+	  ","
 	  "'port':[19700],'filter':'udp','keep':1048576,'payload':128,'interface':'lo'}",
 	  "keep", "", provoke_packets, pcapng_is_whole },
 	{ "files",
@@ -135,8 +136,7 @@ static const struct kind kinds[] = {
 	  "{'path':'/proc/uptime','optional':false,'at':'test.lua:2'}],"
 	  "'start':true,'stop':true,'every':20000000,'keep_ns':1000000000,'max':65536}",
 	  "paths", "", provoke_nothing, text_is_whole },
-	{ "log",
-	  "{'type':'log','name':'unit','at':'test.lua:1','log':'kernel','keep':65536}",
+	{ "log", "{'type':'log','name':'unit','at':'test.lua:1','log':'kernel','keep':65536}",
 	  "log", "", provoke_log, text_is_whole },
 };
 

@@ -173,17 +173,9 @@ static void a_walk_can_start_at_any_time(void **state)
 	static const struct {
 		uint64_t time;
 		uint64_t first; /* 0: none */
-	} wants[] = {
-		{0,           1000},
-                { 1000,       1000},
-                { 1001,       1005},
-                { 1995,       1995},
-                { 1996,       2000},
-		{ 2000,       2000},
-                { 3995,       3995},
-                { 3996,       0   },
-                { UINT64_MAX, 0   }
-	};
+	} wants[] = { { 0, 1000 },    { 1000, 1000 }, { 1001, 1005 },
+		      { 1995, 1995 }, { 1996, 2000 }, { 2000, 2000 },
+		      { 3995, 3995 }, { 3996, 0 },    { UINT64_MAX, 0 } };
 	struct tracedat *dat = two_cpus();
 	struct tracedat_walk *walk = walk_of(dat);
 	struct tracedat_record record;
@@ -206,17 +198,9 @@ static void the_last_n_before_a_time_are_exactly_n(void **state)
 		uint64_t n;
 		uint64_t time;
 		uint64_t first;
-	} wants[] = {
-		{1,     2000,       1995},
-                { 3,    2000,       1985},
-                { 1,    UINT64_MAX, 3995},
-		{ 1,    2001,       2000},
-                { 201,  3000,       1995},
-                { 250,  3000,       1750},
-		{ 1,    1001,       1000},
-                { 9999, 3000,       1000},
-                { 600,  UINT64_MAX, 1000}
-	};
+	} wants[] = { { 1, 2000, 1995 }, { 3, 2000, 1985 },    { 1, UINT64_MAX, 3995 },
+		      { 1, 2001, 2000 }, { 201, 3000, 1995 },  { 250, 3000, 1750 },
+		      { 1, 1001, 1000 }, { 9999, 3000, 1000 }, { 600, UINT64_MAX, 1000 } };
 	struct tracedat *dat = two_cpus();
 	struct tracedat_walk *walk = walk_of(dat);
 	struct tracedat_record record;
@@ -368,10 +352,7 @@ static void a_stream_that_fails_costs_only_itself(void **state)
 	struct tracedat_about about = { .layout = layout, .header_page = made_header_page };
 	int good = made_file();
 	int bad = -1;
-	struct tracedat_cpu cpus[2] = {
-		{.fds = &bad,   .n_fds = 1},
-                { .fds = &good, .n_fds = 1}
-	};
+	struct tracedat_cpu cpus[2] = { { .fds = &bad, .n_fds = 1 }, { .fds = &good, .n_fds = 1 } };
 	struct err e = ERR_INIT;
 	int fd = made_file();
 	struct tracedat *dat;
@@ -393,10 +374,8 @@ static void a_full_disk_is_an_error_that_leaves_the_other_rings_unread(void **st
 {
 	struct tracedat_about about = { .layout = layout, .header_page = made_header_page };
 	int streams[2] = { made_file(), made_file() };
-	struct tracedat_cpu cpus[2] = {
-		{.fds = &streams[0],  .n_fds = 1},
-                { .fds = &streams[1], .n_fds = 1}
-	};
+	struct tracedat_cpu cpus[2] = { { .fds = &streams[0], .n_fds = 1 },
+					{ .fds = &streams[1], .n_fds = 1 } };
 	struct rlimit old;
 	struct rlimit small = { 8192, RLIM_INFINITY };
 	struct err e = ERR_INIT;

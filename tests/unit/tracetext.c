@@ -64,22 +64,10 @@ static void each_flag_has_the_kernels_letter(void **state)
 		uint8_t flags;
 		const char *letters;
 	} wants[] = {
-		{0x00,  "..."},
-                { 0x01, "d.."},
-                { 0x80, "b.."},
-                { 0x81, "D.."},
-		{ 0x02, ".l."},
-                { 0x04, ".n."},
-                { 0x20, ".p."},
-                { 0x06, ".b."},
-		{ 0x22, ".L."},
-                { 0x24, ".N."},
-                { 0x26, ".B."},
-                { 0x08, "..h"},
-		{ 0x10, "..s"},
-                { 0x18, "..H"},
-                { 0x40, "..z"},
-                { 0x48, "..Z"},
+		{ 0x00, "..." }, { 0x01, "d.." }, { 0x80, "b.." }, { 0x81, "D.." },
+		{ 0x02, ".l." }, { 0x04, ".n." }, { 0x20, ".p." }, { 0x06, ".b." },
+		{ 0x22, ".L." }, { 0x24, ".N." }, { 0x26, ".B." }, { 0x08, "..h" },
+		{ 0x10, "..s" }, { 0x18, "..H" }, { 0x40, "..z" }, { 0x48, "..Z" },
 	};
 	size_t i;
 
@@ -299,11 +287,9 @@ static void dat_write(const struct recording *r, int fd)
 				   event_format(r, "syscalls/sys_exit_openat") };
 	const char *ftrace[] = { event_format(r, "ftrace/kernel_stack"),
 				 event_format(r, "ftrace/print") };
-	struct tracedat_system systems[] = {
-		{"sched",     sched,    2},
-                { "timer",    timer,    1},
-                { "syscalls", syscalls, 2}
-	};
+	struct tracedat_system systems[] = { { "sched", sched, 2 },
+					     { "timer", timer, 1 },
+					     { "syscalls", syscalls, 2 } };
 	char *header = ownring_read(r->ring.dir, "events/header_page");
 	char *cmdlines = ownring_read(r->ring.tracefs, "saved_cmdlines");
 	struct tracedat_about about = {

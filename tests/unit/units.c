@@ -17,14 +17,10 @@ struct sample {
 static void durations_are_read_in_every_unit(void **state)
 {
 	static const struct sample samples[] = {
-		{"200us",  200000         },
-                { "200ms", 200000000      },
-		{ "3s",    3000000000     },
-                { "5m",    300000000000   },
-		{ "2h",    7200000000000  },
-                { "7d",    604800000000000},
-		{ "17ns",  17             },
-                { "0s",    0              },
+		{ "200us", 200000 },     { "200ms", 200000000 },
+		{ "3s", 3000000000 },    { "5m", 300000000000 },
+		{ "2h", 7200000000000 }, { "7d", 604800000000000 },
+		{ "17ns", 17 },          { "0s", 0 },
 	};
 
 	(void)state;
@@ -41,11 +37,8 @@ static void durations_are_read_in_every_unit(void **state)
 static void sizes_are_powers_of_1024(void **state)
 {
 	static const struct sample samples[] = {
-		{"512B", 512       },
-                { "64K", 65536     },
-                { "8M",  8388608   },
-		{ "2G",  2147483648},
-                { "0B",  0         },
+		{ "512B", 512 },      { "64K", 65536 }, { "8M", 8388608 },
+		{ "2G", 2147483648 }, { "0B", 0 },
 	};
 
 	(void)state;
