@@ -109,6 +109,15 @@ vm: all provoke
 	@sh contrib/deps.sh install test vm
 	@TEST_LIMIT=1000 tests/run -v tests/vm/vm.t
 
+mutants: all units provoke
+	@TEST_LIMIT=5400 tests/run -v tests/mutants/run
+
+faults: all provoke
+	@FAULTS=all TEST_LIMIT=3600 tests/run -v tests/e2e/faults.t
+
+bench: all provoke
+	@bash tests/bench/run
+
 install: tracer manual
 	install -D -m 755 tracer $(DESTDIR)$(PREFIX)/bin/tracer
 	install -d $(DESTDIR)/usr/share/tracer/recipes
