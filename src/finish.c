@@ -19,7 +19,8 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main,
 			unsigned until_interrupts, uint64_t wait, struct err *e)
 {
 	uint64_t until = clock_boot() + wait;
-	int keep[] = { f->capture->state->fd,
+	/* the lock as well: while this goes on, the capture is alive, even if the engine is not */
+	int keep[] = { f->capture->state->fd, f->capture->state->lock,
 		       f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
 	struct worker worker;
 	struct message message;

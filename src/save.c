@@ -78,7 +78,8 @@ static void save_sources(struct finish *f, struct save *common, struct report *r
 	autofree struct worker *workers = calloc(plan->n_sources, sizeof(*workers));
 
 	for (size_t i = 0; savings && workers && i < plan->n_sources; i++) {
-		int keep[] = { common->statedir, common->outdir,
+		/* the lock as well: as long as a ring is being emptied, nobody else may begin to */
+		int keep[] = { common->statedir, common->outdir, f->capture->state->lock,
 			       f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
 		struct err e = ERR_INIT;
 
@@ -141,15 +142,51 @@ static int save_check_room(const struct finish *f, int outdir, struct err *e)
 	return e->code = -ENOSPC;
 }
 
+/* What a save that was killed has left may be all that there is of a ring, which can be emptied
+ * only once: it stays, as "interrupted" in the new directory. */
+static int save_set_aside(int outdir, const char *name, const char *aside, struct err *e)
+{
+	if (renameat(outdir, name, outdir, aside) == 0)
+		return mkdirat(outdir, name, 0700) < 0 ? err_sys(e, "cannot make '%s'", name) : 0;
+	/* killed just here before: the new one is still empty */
+	return errno == ENOTEMPTY || errno == EEXIST ? 0 : err_sys(e, "cannot rename '%s'", name);
+}
+
 static int save_make_dir(const struct finish *f, struct err *e)
 {
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
+	autoclose int bundledir = -1;
+	char aside[220];
 
 	if (outdir < 0)
 		return outdir;
-	if (mkdirat(outdir, f->name, 0700) < 0)
-		return err_sys(e, "cannot make '%s/%s'", f->about->outdir, f->name);
-	return io_open_dir(outdir, f->name, e);
+	snprintf(aside, sizeof(aside), "%s.interrupted", f->name);
+	if (mkdirat(outdir, f->name, 0700) < 0 &&
+	    (errno != EEXIST ? err_sys(e, "cannot make '%s/%s'", f->about->outdir, f->name)
+			     : save_set_aside(outdir, f->name, aside, e)) < 0)
+		return e->code;
+	bundledir = io_open_dir(outdir, f->name, e);
+	if (bundledir >= 0 && renameat(outdir, aside, bundledir, "interrupted") < 0 &&
+	    errno != ENOENT)
+		return err_sys(e, "cannot rename '%s'", aside);
+	return take_fd(&bundledir);
+}
+
+/* Before the sources are asked: each then says that it is in two parts. */
+static void save_note_interrupted(const struct plan *plan, const struct save *save)
+{
+	static const char note[] =
+		"saving was interrupted: what had been taken by then is in interrupted/";
+
+	if (faccessat(save->outdir, "interrupted", F_OK, 0) < 0)
+		return;
+	for (size_t i = 0; i < plan->n_sources; i++) {
+		struct err noted = ERR_INIT;
+		char name[32];
+
+		snprintf(name, sizeof(name), "note-%zu", i);
+		io_create_file(save->statedir, name, note, strlen(note), &noted);
+	}
 }
 
 /* The reports lie in the state directory: if the disk is full behind the sources, they are not
@@ -258,6 +295,7 @@ static int save_rings(struct finish *f, struct save *save, struct report *report
 	save->outdir = save_make_dir(f, e);
 	if (save->outdir < 0)
 		return e->code;
+	save_note_interrupted(f->capture->plan, save);
 	save_sources(f, save, reports);
 	close(save->outdir);
 	return save_remember(f, e);
