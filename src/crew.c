@@ -242,6 +242,7 @@ void crew_check_watcher(struct crew *crew)
 
 	if (crew->watcher.fd >= 0 || stop_get(crew->capture->stop))
 		return;
+	stop_release(crew->capture->stop); /* it may have been killed while it wrote */
 	watch_restarted(crew->watch);
 	if (crew_start_watcher(crew, &e) < 0)
 		log_line("%s", e.text);

@@ -211,6 +211,7 @@ static int seal_tarball(struct seal *seal, int outdir, int bundledir, enum compr
 
 	snprintf(name, sizeof(name), "%s%s", seal->name, bundle_suffixes[compress]);
 	snprintf(partial, sizeof(partial), "%s.partial", name);
+	unlinkat(outdir, partial, 0); /* what a seal that was killed has left */
 	out = io_create(outdir, partial, e);
 	if (out < 0)
 		return out;

@@ -55,9 +55,16 @@ int stop_open(struct stop_page **ret, int dirfd, struct err *e)
 		return err_set(e, "the stop record is cut short");
 	if (stop_map(ret, fd, PROT_READ | PROT_WRITE, e) < 0)
 		return e->code;
-	if ((*ret)->state == STOP_WRITING) /* by somebody who was killed at it */
-		(*ret)->state = STOP_OPEN;
+	stop_release(*ret);
 	return 0;
+}
+
+void stop_release(struct stop_page *page)
+{
+	uint32_t writing = STOP_WRITING;
+
+	__atomic_compare_exchange_n(&page->state, &writing, STOP_OPEN, false, __ATOMIC_ACQ_REL,
+				    __ATOMIC_ACQUIRE);
 }
 
 void stop_close(struct stop_page *page)

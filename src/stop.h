@@ -38,6 +38,10 @@ void stop_close(struct stop_page *page);
 /* Writes the record if none is there yet. Returns true if it was ours that came first. */
 bool stop_decide(struct stop_page *page, const struct stop_record *record);
 
+/* Opens the record again if who was writing it was killed at it: for who knows that nobody else is.
+ */
+void stop_release(struct stop_page *page);
+
 /* Fills in the task's name, once it is known. */
 void stop_set_comm(struct stop_page *page, const char *comm);
 
