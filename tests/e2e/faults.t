@@ -5,16 +5,10 @@ need trace-cmd
 
 # The stage, who it is, and what happens to it: a line each. `all` is every process.
 sample="arm engine KILL
-arm packets KILL
 halt engine KILL
-save engine KILL
 save save KILL
-save numbers KILL
 save all KILL
-convert engine KILL
 convert converter KILL
-seal seal KILL
-seal writer KILL
 seal all KILL"
 
 every() {

@@ -4,8 +4,12 @@
  *     packets udp ADDRESS PORT N [SIZE [INTERVAL_US]]   the number is the first 8 bytes of the
  * payload packets rst ADDRESS PORT                          connects to itself there, then resets
  *     packets ping ADDRESS PORT N                       a TCP connection to itself, N bytes, an
- * orderly end */
+ * orderly end
+ *     packets tagged INTERFACE ADDRESS PORT N           frames with a VLAN tag, IPv4 */
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -78,6 +82,52 @@ static void connection(const struct addrinfo *at, uint64_t bytes, int reset)
 	close(listener);
 }
 
+/* An IPv4 UDP packet in an Ethernet frame with a VLAN tag, as it comes over a trunk. */
+struct __attribute__((packed)) tagged {
+	uint8_t to[6], from[6];
+	uint16_t tpid, tag, type;
+	uint8_t version, tos;
+	uint16_t total, id, fragment;
+	uint8_t ttl, protocol;
+	uint16_t checksum;
+	uint32_t source, destination;
+	uint16_t source_port, port, length, udp_checksum;
+	uint64_t number;
+};
+
+/* Puts the frames on the wire as they are: no VLAN device is needed. */
+static void send_tagged(const char *interface, const struct addrinfo *to, uint64_t n)
+{
+	const struct sockaddr_in *address = (const struct sockaddr_in *)to->ai_addr;
+	struct sockaddr_ll wire = { .sll_family = AF_PACKET,
+				    .sll_ifindex = (int)if_nametoindex(interface) };
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	struct tagged frame = {
+		.to = { 255, 255, 255, 255, 255, 255 },
+		.from = { 2, 0, 0, 0, 0, 1 },
+		.tpid = htons(0x8100),
+		.tag = htons(5),
+		.type = htons(0x0800),
+		.version = 0x45,
+		.total = htons(36),
+		.ttl = 64,
+		.protocol = IPPROTO_UDP,
+		.source = htonl(0x0a4e0002), /* 10.78.0.2 */
+		.destination = address->sin_addr.s_addr,
+		.source_port = address->sin_port,
+		.port = address->sin_port,
+		.length = htons(16),
+	};
+
+	if (fd < 0 || !wire.sll_ifindex)
+		die_sys("cannot send on '%s'", interface);
+	for (frame.number = 1; frame.number <= n; frame.number++)
+		if (sendto(fd, &frame, sizeof(frame), 0, (struct sockaddr *)&wire, sizeof(wire)) <
+		    0)
+			die_sys("cannot send frame %lu", (unsigned long)frame.number);
+	printf("sent n=%lu boot_ns=%lu\n", (unsigned long)n, (unsigned long)boot_ns());
+}
+
 int main(int argc, char **argv)
 {
 	if (argc >= 5 && !strcmp(argv[1], "udp"))
@@ -87,8 +137,11 @@ int main(int argc, char **argv)
 		connection(resolve(argv[2], argv[3], SOCK_STREAM), 0, 1);
 	else if (argc == 5 && !strcmp(argv[1], "ping"))
 		connection(resolve(argv[2], argv[3], SOCK_STREAM), number_of(argv[4]), 0);
+	else if (argc == 6 && !strcmp(argv[1], "tagged"))
+		send_tagged(argv[2], resolve(argv[3], argv[4], SOCK_DGRAM), number_of(argv[5]));
 	else
-		die("udp ADDRESS PORT N [SIZE [INTERVAL_US]] | rst ADDRESS PORT | ping ADDRESS "
+		die("tagged INTERFACE ADDRESS PORT N | udp ADDRESS PORT N [SIZE [INTERVAL_US]] | "
+		    "rst ADDRESS PORT | ping ADDRESS "
 		    "PORT N");
 	return 0;
 }
