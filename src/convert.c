@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "auto.h"
@@ -29,6 +30,7 @@ struct converting {
 	const char *path; /* NULL: for the bundle */
 	int bundledir;
 	int engine;
+	bool skipped; /* the user does not want it */
 	json_t *done; /* what the manifest will say */
 };
 
@@ -81,6 +83,9 @@ static int convert_all(const struct converting *common, json_t *manifest, struct
 		struct converting run = *common;
 
 		run.converter = *converter;
+		/* the page that tells what the bundle is costs nothing: it is always there */
+		if (common->skipped && *converter != &summary_converter)
+			continue;
 		if (!run.converter->dir)
 			convert_run(&run);
 		else if (tree_walk(run.bundledir, convert_file, &run, e) < 0)
@@ -102,7 +107,7 @@ static int finish_open(const struct finish *f, struct err *e)
 int convert_main(void *arg, int engine, struct err *e)
 {
 	const struct finish *f = arg;
-	struct converting run = { .engine = engine, .done = json_array() };
+	struct converting run = { .engine = engine, .skipped = f->skipped, .done = json_array() };
 	autoclose int bundledir = finish_open(f, e);
 	json_t *manifest;
 	int r;

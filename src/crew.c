@@ -31,6 +31,10 @@ static void crew_interrupt(struct crew *crew)
 	if (crew->interrupts == LEAVE_IT)
 		return;
 	crew->interrupts++;
+	if (crew->capture->board && !crew->capture->board->armed) {
+		console_line(crew->console, "stopping before the start");
+		return;
+	}
 	log_line("interrupted: %s", words[crew->interrupts]);
 	console_line(crew->console, "%s", words[crew->interrupts]);
 }

@@ -247,8 +247,9 @@ static void engine_halt(struct engine *g)
 	log_line("stopped by %s: %s", stop_by_text(stop->by), stop->text);
 	console_line(g->rq->console, "stopped by %s: %s", stop_by_text(stop->by), stop->text);
 	engine_find_comm(g);
-	while (clock_boot() < cut && g->crew.interrupts < LEAVE_IT)
+	while (clock_boot() < cut && !g->crew.interrupts)
 		crew_wait(&g->crew, cut);
+	stop_cut_short(g->c.stop, clock_boot()); /* earlier than planned, if the user wants it */
 	if (switches_off(g->c.switches, g->c.n_switches, &e) < 0)
 		log_line("%s", e.text);
 	engine_count(g);

@@ -13,6 +13,7 @@
 
 #define SAVE_WAIT (900 * NS_PER_S) /* for the raw data to be on disk */
 #define FINISH_WAIT (3600 * NS_PER_S)
+#define SUMMARY_WAIT (30 * NS_PER_S)
 
 /* Runs one of the stages that touch disks, as a process that we can leave behind. */
 static int finish_stage(struct finish *f, enum stage stage, worker_main *main,
@@ -78,6 +79,9 @@ static void finish_convert(struct finish *f)
 			f->crew->interrupts >= SKIP_CONVERSION ? "by the user" : "it did not end";
 	if (e.code)
 		log_line("conversion: %s", e.text);
+	if (f->skipped &&
+	    finish_stage(f, STAGE_CONVERT, convert_main, LEAVE_IT, SUMMARY_WAIT, &e) < 0)
+		log_line("summary: %s", e.text);
 }
 
 /* After the event nothing is given up: what cannot be finished now stays for recover. */

@@ -116,7 +116,9 @@ static int option_set(struct options *options, const struct option_row *row, con
 		*(const char **)at = value;
 		return 0;
 	case OPTION_DURATION:
-		return duration_parse(value, at, e);
+		if (duration_parse(value, at, e) < 0)
+			return e->code;
+		return *(uint64_t *)at ? 0 : err_set(e, "'%s' is no time at all", value);
 	case OPTION_SIZE:
 		return size_parse(value, at, e);
 	case OPTION_COMPRESS:

@@ -60,39 +60,52 @@ static void save_judge_losses(struct report *report)
 		 (unsigned long long)report->lost);
 }
 
-static void save_finish_source(struct worker *worker, const struct source *s, struct report *report)
+/* Returns 0 or why it could not be saved: -ENOSPC before anything was taken out of its ring. */
+static int save_finish_source(struct worker *worker, const struct source *s, uint64_t until,
+			      struct report *report)
 {
 	struct err e = ERR_INIT;
 
-	if (worker_finish(worker, clock_boot() + SAVE_WAIT, NULL, NULL, &e) == 0)
-		return;
+	if (worker_finish(worker, until, NULL, NULL, &e) == 0)
+		return 0;
 	report->outcome = e.code == -ETIMEDOUT ? OUTCOME_TIMEOUT : OUTCOME_FAILED;
 	snprintf(report->note, sizeof(report->note), "%.250s", e.text);
 	log_line("source '%s' could not be saved: %s", s->name, e.text);
+	return e.code;
 }
 
-static void save_sources(struct finish *f, struct save *common, struct report *reports)
+static int save_sources(struct finish *f, struct save *common, struct report *reports,
+			struct err *e)
 {
 	struct plan *plan = f->capture->plan;
 	autofree struct saving *savings = calloc(plan->n_sources, sizeof(*savings));
 	autofree struct worker *workers = calloc(plan->n_sources, sizeof(*workers));
+	uint64_t until = clock_boot() + SAVE_WAIT;
+	bool full = false;
 
-	for (size_t i = 0; savings && workers && i < plan->n_sources; i++) {
+	if (!savings || !workers)
+		return err_set(e, "no memory to save");
+	for (size_t i = 0; i < plan->n_sources; i++) {
 		/* the lock as well: as long as a ring is being emptied, nobody else may begin to */
 		int keep[] = { common->statedir, common->outdir, f->capture->state->lock,
 			       f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
-		struct err e = ERR_INIT;
 
 		savings[i] = (struct saving) { .source = &plan->sources[i], .save = *common };
 		savings[i].save.report = &reports[i];
-		worker_start(&workers[i], plan->sources[i].name, save_source, &savings[i], keep,
-			     countof(keep), &e);
+		if (worker_start(&workers[i], plan->sources[i].name, save_source, &savings[i], keep,
+				 countof(keep), &workers[i].err) < 0)
+			workers[i].failed = true;
 	}
-	for (size_t i = 0; savings && workers && i < plan->n_sources; i++) {
-		save_finish_source(&workers[i], &plan->sources[i], &reports[i]);
+	for (size_t i = 0; i < plan->n_sources; i++) {
+		full |= save_finish_source(&workers[i], &plan->sources[i], until, &reports[i]) ==
+			-ENOSPC;
 		save_judge_losses(&reports[i]);
 		save_add_note(&plan->sources[i], common->statedir, &reports[i]);
 	}
+	if (!full)
+		return 0;
+	err_set(e, "'%s' became full", f->about->outdir);
+	return e->code = -ENOSPC;
 }
 
 static int save_copy_file(void *arg, int dirfd, const char *path, struct err *e)
@@ -270,6 +283,16 @@ bool finish_saved(struct finish *f, char *dir, size_t size)
 	return true;
 }
 
+/* Half a copy is worth nothing: the whole one is still where it was. */
+static void save_drop_copy(const struct finish *f)
+{
+	struct err ignored = ERR_INIT;
+	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, &ignored);
+
+	if (outdir >= 0 && io_remove_tree(outdir, f->name, &ignored) < 0)
+		log_line("%s", ignored.text);
+}
+
 /* What lies in another directory is copied, and removed there once the copy is safe. */
 static int save_move(struct finish *f, const char *from, struct err *e)
 {
@@ -281,23 +304,54 @@ static int save_move(struct finish *f, const char *from, struct err *e)
 		return e->code;
 	bundledir = save_make_dir(f, e);
 	if (bundledir < 0 || tree_walk(old, save_copy_file, &bundledir, e) < 0 ||
-	    tree_sync(bundledir, e) < 0 || save_remember(f, e) < 0)
+	    tree_sync(bundledir, e) < 0 || save_remember(f, e) < 0) {
+		save_drop_copy(f);
 		return e->code;
+	}
 	return io_remove_tree(olddir, f->name, e);
+}
+
+/* Where an earlier save had begun, if that was in another directory: what it has taken comes along.
+ */
+static int save_fetch_interrupted(const struct finish *f, int bundledir, struct err *e)
+{
+	struct err absent = ERR_INIT;
+	autofree char *from = NULL;
+	autoclose int olddir = -1, old = -1, aside = -1;
+
+	if (io_read_file(f->capture->state->fd, "saving", 4096, &from, NULL, &absent) == 0 &&
+	    strcmp(from, f->about->outdir)) {
+		olddir = io_open_dir(AT_FDCWD, from, &absent);
+		old = olddir < 0 ? -1 : io_open_dir(olddir, f->name, &absent);
+	}
+	if (old >= 0) {
+		if (io_make_dirs(bundledir, "interrupted", e) < 0)
+			return e->code;
+		aside = io_open_dir(bundledir, "interrupted", e);
+		if (aside < 0 || tree_walk(old, save_copy_file, &aside, e) < 0 ||
+		    tree_sync(aside, e) < 0 || io_remove_tree(olddir, f->name, e) < 0)
+			return e->code;
+	}
+	unlinkat(f->capture->state->fd, "saving", 0);
+	return io_create_file(f->capture->state->fd, "saving", f->about->outdir,
+			      strlen(f->about->outdir), e);
 }
 
 static int save_rings(struct finish *f, struct save *save, struct report *reports, struct err *e)
 {
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
+	autoclose int bundledir = -1;
 
 	if (outdir < 0 || save_check_room(f, outdir, e) < 0)
 		return e->code;
-	save->outdir = save_make_dir(f, e);
-	if (save->outdir < 0)
+	bundledir = save_make_dir(f, e);
+	if (bundledir < 0 || save_fetch_interrupted(f, bundledir, e) < 0)
 		return e->code;
+	save->outdir = bundledir;
 	save_note_interrupted(f->capture->plan, save);
-	save_sources(f, save, reports);
-	close(save->outdir);
+	memset(reports, 0, f->capture->plan->n_sources * sizeof(*reports));
+	if (save_sources(f, save, reports, e) < 0)
+		return e->code;
 	return save_remember(f, e);
 }
 

@@ -87,6 +87,12 @@ bool stop_decide(struct stop_page *page, const struct stop_record *record)
 	return true;
 }
 
+void stop_cut_short(struct stop_page *page, uint64_t boot)
+{
+	if (page->record.cut > boot)
+		__atomic_store_n(&page->record.cut, boot, __ATOMIC_RELEASE);
+}
+
 void stop_set_comm(struct stop_page *page, const char *comm)
 {
 	snprintf(page->record.comm, sizeof(page->record.comm), "%s", comm);

@@ -38,6 +38,9 @@ void stop_close(struct stop_page *page);
 /* Writes the record if none is there yet. Returns true if it was ours that came first. */
 bool stop_decide(struct stop_page *page, const struct stop_record *record);
 
+/* Moves the cut of a decided record forward to BOOT, if it is later. */
+void stop_cut_short(struct stop_page *page, uint64_t boot);
+
 /* Opens the record again if who was writing it was killed at it: for who knows that nobody else is.
  */
 void stop_release(struct stop_page *page);

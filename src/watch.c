@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "auto.h"
 #include "clock.h"
@@ -28,8 +29,10 @@ struct watch {
 	int comms;
 	int tracing_on; /* of the watch instance itself; -1 if there is none */
 	uint8_t *page;
-	bool hole;             /* the watch instance has lost records */
-	struct tally *tallies; /* one for each condition */
+	bool hole; /* the watch instance has lost records */
+	struct tally
+		*tallies; /* one for each condition; shared, so that a successor goes on counting */
+	size_t tallies_size;
 };
 
 /* The times of the hits that still count. */
@@ -53,6 +56,32 @@ struct round {
 	size_t n;
 };
 
+/* The tallies, and behind them the times of those that need them. */
+static int watch_share_tallies(struct watch *w, struct err *e)
+{
+	const struct plan *plan = w->plan;
+	uint64_t *times;
+	void *map;
+
+	w->tallies_size = (plan->n_conditions + 1) * sizeof(*w->tallies);
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		if (plan->conditions[i].within)
+			w->tallies_size += plan->conditions[i].hits * sizeof(*times);
+	map = mmap(NULL, w->tallies_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		   0);
+	if (map == MAP_FAILED)
+		return err_sys(e, "no memory to count hits");
+	w->tallies = map;
+	times = (uint64_t *)(w->tallies + plan->n_conditions + 1);
+	for (size_t i = 0; i < plan->n_conditions; i++) {
+		if (!plan->conditions[i].within)
+			continue;
+		w->tallies[i].times = times;
+		times += plan->conditions[i].hits;
+	}
+	return 0;
+}
+
 static int watch_allocate(struct watch *w, struct capture *c, struct err *e)
 {
 	w->plan = c->plan;
@@ -61,20 +90,7 @@ static int watch_allocate(struct watch *w, struct capture *c, struct err *e)
 	w->switches = c->switches;
 	w->n_switches = c->n_switches;
 	w->comms = w->tracing_on = -1;
-	w->tallies = calloc(c->plan->n_conditions + 1, sizeof(*w->tallies));
-	if (!w->tallies)
-		return err_set(e, "no memory");
-	for (size_t i = 0; i < c->plan->n_conditions; i++) {
-		const struct condition *condition = &c->plan->conditions[i];
-
-		if (!condition->within)
-			continue;
-		w->tallies[i].times = calloc(condition->hits, sizeof(uint64_t));
-		if (!w->tallies[i].times)
-			return err_set(e, "no memory to count %llu hits",
-				       (unsigned long long)condition->hits);
-	}
-	return 0;
+	return watch_share_tallies(w, e);
 }
 
 static int watch_enable(struct capture *c, const char *name, const struct format *event,
@@ -182,13 +198,12 @@ void watch_free(struct watch *w)
 	for (unsigned cpu = 0; cpu < w->n_cpus; cpu++)
 		if (w->raw[cpu] >= 0)
 			close(w->raw[cpu]);
-	for (size_t i = 0; w->tallies && i < w->plan->n_conditions; i++)
-		free(w->tallies[i].times);
 	if (w->comms >= 0)
 		close(w->comms);
 	if (w->tracing_on >= 0)
 		close(w->tracing_on);
-	free(w->tallies);
+	if (w->tallies)
+		munmap(w->tallies, w->tallies_size);
 	free(w->raw);
 	free(w->page);
 	free(w);
@@ -292,8 +307,8 @@ static bool watch_tally(struct watch *w, const struct match *match)
 	       (int64_t)c->within;
 }
 
-static void watch_keep(struct round *round, const struct condition *c, uint32_t cpu,
-		       const struct ringpage_record *record)
+static void watch_keep(struct watch *w, struct round *round, const struct condition *c,
+		       uint32_t cpu, const struct ringpage_record *record)
 {
 	struct match *grown = realloc(round->matches, (round->n + 1) * sizeof(*grown));
 	uint8_t *data = malloc(record->size);
@@ -302,6 +317,7 @@ static void watch_keep(struct round *round, const struct condition *c, uint32_t 
 		round->matches = grown;
 	if (!grown || !data) {
 		free(data);
+		w->hole = true;
 		return;
 	}
 	memcpy(data, record->data, record->size);
@@ -348,7 +364,7 @@ static void watch_record(struct watch *w, struct round *round, uint32_t cpu,
 		if (!watch_passes(w, c, cpu, record))
 			continue;
 		if (!c->ops->match || c->ops->match(c, record->data, record->size))
-			watch_keep(round, c, cpu, record);
+			watch_keep(w, round, c, cpu, record);
 	}
 }
 
@@ -372,7 +388,9 @@ static int match_order(const void *a, const void *b)
 {
 	const struct match *x = a, *y = b;
 
-	return x->time < y->time ? -1 : x->time > y->time;
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return x->condition->index < y->condition->index ? -1 : 1;
 }
 
 /* All that is readable now, in the order of time. */

@@ -104,6 +104,7 @@ static int capture_detached(int fd, pid_t pid)
 	char id[ULID_SIZE] = "";
 	int status;
 
+	crew_block_signals(); /* it arms in a moment: leaving now would leave it without its ID */
 	if (read(fd, id, sizeof(id) - 1) > 0) {
 		puts(id);
 		return 0;

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "auto.h"
 #include "board.h"
@@ -89,6 +90,10 @@ static int status_run(const struct options *options, const char **words, int n_w
 
 	(void)words;
 	(void)n_words;
+	if (geteuid() != 0) {
+		err_set(e, "only root can see captures: run it with sudo");
+		return err_exit(e, EXIT_HOST);
+	}
 	if (state_list(&list, &n, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < n; i++)

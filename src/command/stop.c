@@ -1,5 +1,6 @@
 /* tracer stop: ends a capture as Ctrl+C would. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "command/command.h"
 #include "control.h"
@@ -10,9 +11,16 @@ static int stop_run(const struct options *options, const char **words, int n_wor
 	struct state_entry entry;
 
 	(void)options;
+	if (geteuid() != 0) {
+		err_set(e, "only root can stop a capture: run it with sudo");
+		return err_exit(e, EXIT_HOST);
+	}
 	if (state_find(&entry, n_words ? words[0] : NULL, true, e) < 0)
 		return e->code;
-	return control_stop(entry.path, e);
+	if (control_stop(entry.path, e) < 0)
+		return e->code;
+	puts(entry.id);
+	return 0;
 }
 
 const struct command stop_command = {

@@ -50,10 +50,15 @@ static void summary_window(FILE *out, const json_t *source, json_int_t stop)
 
 	if (!manifest_int(source, "records"))
 		fputs("nothing recorded", out);
+	else if (!strcmp(manifest_text(source, "outcome"), "failed") ||
+		 !strcmp(manifest_text(source, "outcome"), "timeout"))
+		fputs("NOT WHOLE: what is not seen may have happened", out);
 	else if (from && stop > from)
 		fprintf(out, "whole for the last %.3f s", (double)(stop - from) / NS_PER_S);
 	else
 		fputs("whole from the start", out);
+	if (!strcmp(manifest_text(source, "outcome"), "partial"))
+		fputs(", but for what follows", out);
 }
 
 static void summary_moment(FILE *out, json_int_t at, json_int_t stop)

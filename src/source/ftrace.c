@@ -22,11 +22,27 @@ static bool ftrace_has_post(const struct plan *plan)
 	return false;
 }
 
+static int ftrace_find_pids(const struct source *s, struct err *e)
+{
+	char path[48];
+	size_t i;
+	json_t *pid;
+
+	json_array_foreach (json_object_get(s->spec, "pids"), i, pid) {
+		snprintf(path, sizeof(path), "/proc/%lld", (long long)json_integer_value(pid));
+		if (access(path, F_OK) == 0)
+			continue;
+		err_set(e, "there is no process %lld", (long long)json_integer_value(pid));
+		return err_exit(e, EXIT_HOST);
+	}
+	return 0;
+}
+
 static int ftrace_probe(struct source *s, struct cost *cost, struct err *e)
 {
 	struct ftrace *f = s->data;
 
-	if (ftrace_expand(s, e) < 0)
+	if (ftrace_expand(s, e) < 0 || ftrace_find_pids(s, e) < 0)
 		return e->code;
 	cost->kernel_bytes = f->keep + f->post_keep;
 	cost->output_bytes = f->keep + f->post_keep + (8 << 20);

@@ -1,9 +1,11 @@
 #include "ftrace_save.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "auto.h"
@@ -266,6 +268,39 @@ static void dump_free(struct dump *d)
 	symbols_free(d->symbols);
 }
 
+/* Bytes that the kernel says are in a CPU's ring, with the heads of their pages. */
+static uint64_t dump_used(const struct tracedat_cpu *cpu)
+{
+	const char *at = cpu->stats ? strstr(cpu->stats, "bytes: ") : NULL;
+	unsigned long long bytes = 0;
+
+	if (at)
+		sscanf(at, "bytes: %llu", &bytes);
+	return bytes + bytes / 8 + 65536;
+}
+
+/* A ring can be emptied only once: on a disk that is full it is not begun. Where the file system
+ * cannot reserve, what save_check_room has seen has to do. */
+static int dump_reserve(const struct dump *d, int out, struct err *e)
+{
+	uint64_t need = 16 << 20;
+
+	for (unsigned cpu = 0; cpu < d->n_cpus; cpu++)
+		need += dump_used(&d->cpus[cpu]);
+	if (fallocate(out, FALLOC_FL_KEEP_SIZE, 0, need) < 0 && errno == ENOSPC)
+		return err_sys(e, "nothing was taken out of the ring");
+	return 0;
+}
+
+/* Gives back what was reserved behind the end. */
+static void dump_trim(int out)
+{
+	struct stat st;
+
+	if (fstat(out, &st) == 0 && ftruncate(out, st.st_size) < 0)
+		return; /* it only takes more room */
+}
+
 static int dump_collect(struct dump *d, struct source *s, const struct state *state, struct err *e)
 {
 	struct capture_name before = ftrace_instance(state, s, BEFORE);
@@ -295,7 +330,11 @@ int ftrace_save(struct source *s, struct save *save, struct err *e)
 	if (r >= 0)
 		r = sandbox_enter(SANDBOX_HELD, e);
 	if (!r)
+		r = dump_reserve(&d, out, e);
+	if (!r)
 		r = tracedat_write(out, &d.about, d.cpus, d.n_cpus, d.symbols, e);
+	if (out >= 0)
+		dump_trim(out);
 	dump_report(&d, s, save->stop, save->report);
 	if (r < 0) {
 		save->report->outcome = OUTCOME_FAILED;

@@ -9,6 +9,7 @@ halt engine KILL
 save save KILL
 save all KILL
 convert converter KILL
+seal writer KILL
 seal all KILL"
 
 every() {
@@ -121,7 +122,7 @@ finished() {
 	return 1
 }
 
-bundles() { find "$out" -maxdepth 1 -name '*.tar.zst'; }
+bundles() { find "$out" -maxdepth 1 -name '*.tar.*' ! -name '*.partial'; }
 bundles_verify() { [ -z "$(bundles)" ] || "$tracer" verify "$(bundles)"; }
 left() { [ -n "$id" ] && ls -d "/run/tracer/$id" "/dev/shm/tracer-$id" 2>/dev/null; }
 nobody() { [ -z "$(tracers)" ]; }
@@ -164,10 +165,13 @@ up_to_the_stop() { is "$(awk 'END { print $4 }' "$T/numbers")" "$(said "$T/said"
 
 # begin_until STAGE WHO SIGNAL: a capture that gets so far, and what happens to it there.
 begin_until() {
+	local compress=zstd
+
 	state= provoker=
+	[ "$1" != seal ] || compress=gzip # which takes its time
 	out=$(mktemp -d "$T/out.XXXXXX")
 	: >"$T/said"
-	begin faults "$tracer" -o "$out" "$T/faults.lua"
+	begin faults "$tracer" --compress $compress -o "$out" "$T/faults.lua"
 	engine=$pid
 	if [ "$1" != arm ]; then
 		await 20 armed faults
@@ -211,7 +215,7 @@ fault() { # STAGE WHO SIGNAL
 	t "$what: nobody is left" await 10 nobody
 	t "$what: no state is left" is "$(left)" ""
 	t "$what: no rings are left" is "$(ls "$tracefs/instances" | grep -F "$id")" ""
-	t "$what: nothing but bundles is left" is "$(ls -A "$out" | grep -v '\.tar\.zst$')" ""
+	t "$what: nothing but bundles is left" is "$(ls -A "$out" | grep -vE '\.tar\.(zst|gz)$')" ""
 	if [ "$1" = arm ] && [ -z "$(bundles)" ]; then
 		t "$what: nothing was recorded, and it did not say otherwise" not [ $code = 0 -o $code = 5 ]
 	else
