@@ -200,25 +200,28 @@ static bool crew_all_stopped(const struct crew *crew)
 	return true;
 }
 
-static void crew_say(struct crew *crew, enum message_type type)
+static void crew_say(struct crew *crew, enum message_type type, const char *text)
 {
 	for (size_t i = 0; i < crew->capture->plan->n_sources; i++)
 		if (crew->workers[i].fd >= 0)
-			message_send(crew->workers[i].fd, type, "");
+			message_send(crew->workers[i].fd, type, text);
 	if (crew->watcher.fd >= 0)
-		message_send(crew->watcher.fd, type, "");
+		message_send(crew->watcher.fd, type, text);
 }
 
-void crew_start(struct crew *crew)
+void crew_start(struct crew *crew, uint64_t since)
 {
-	crew_say(crew, MESSAGE_START);
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)since);
+	crew_say(crew, MESSAGE_START, text);
 }
 
 void crew_stop(struct crew *crew)
 {
 	uint64_t until = stop_cut(crew->capture->stop) + HALT_WAIT;
 
-	crew_say(crew, MESSAGE_STOP);
+	crew_say(crew, MESSAGE_STOP, "");
 	while (!crew_all_stopped(crew) && clock_boot() < until && crew->interrupts < LEAVE_IT)
 		crew_wait(crew, until);
 	for (size_t i = 0; i < crew->capture->plan->n_sources; i++) {

@@ -38,8 +38,8 @@ int crew_start_watcher(struct crew *crew, struct err *e);
 /* Waits until all are armed; an error if one cannot, or if the user does not want to any more. */
 int crew_await_armed(struct crew *crew, struct err *e);
 
-/* Says "start" to all. */
-void crew_start(struct crew *crew);
+/* Says "start" to all; what came since SINCE (boot clock) counts. */
+void crew_start(struct crew *crew, uint64_t since);
 
 /* Waits until something happens, at most until UNTIL on the boot clock, and takes all of it in. */
 void crew_wait(struct crew *crew, uint64_t until);

@@ -106,8 +106,8 @@ static int engine_start_rings(struct engine *g, struct err *e)
 
 static int engine_start(struct engine *g, struct err *e)
 {
-	crew_start(&g->crew);
 	g->c.board->armed = g->ticked = clock_boot();
+	crew_start(&g->crew, g->c.board->armed);
 	g->c.board->max_time = g->rq->max_time;
 	if (watch_start(g->crew.watch, e) < 0 || engine_start_rings(g, e) < 0)
 		return e->code;

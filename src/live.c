@@ -4,21 +4,25 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "message.h"
 #include "units.h"
 
 /* Takes what the engine says; an engine that is gone means stop. */
-static enum message_type live_listen(struct live *live)
+static void live_listen(struct live *live)
 {
 	struct message message;
 	int r = message_receive(live->engine, &message);
 
 	if (r < 0 || (r > 0 && message.type == MESSAGE_STOP)) {
 		live->stopping = true;
-		return MESSAGE_STOP;
+	} else if (r > 0 && message.type == MESSAGE_START) {
+		live->started = true;
+		live->since = strtoull(message.text, NULL, 10);
+		if (!live->since)
+			live->since = clock_boot();
 	}
-	return r > 0 ? message.type : 0;
 }
 
 int live_armed(struct live *live, enum sandbox sandbox, struct err *e)
@@ -55,8 +59,8 @@ int live_wait(struct live *live, int fd, uint64_t until)
 
 	if (poll(fds, 2, live_timeout_ms(until)) <= 0)
 		return 0;
-	if (fds[0].revents && live_listen(live) == MESSAGE_START)
-		live->started = true;
+	if (fds[0].revents)
+		live_listen(live);
 	return fds[1].revents != 0;
 }
 

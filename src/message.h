@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 enum message_type {
-	MESSAGE_START = 1, /* engine: record from now on */
+	MESSAGE_START = 1, /* engine: record, from the boot time in its text on */
 	MESSAGE_STOP,      /* engine: the stop record is written; finish */
 	MESSAGE_ARMED,     /* process: everything that can fail before the start has not */
 	MESSAGE_STARTED,

@@ -3,6 +3,7 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -258,6 +259,16 @@ static int seal_remember(const struct finish *f, struct err *e)
 	return io_create_file(f->capture->state->fd, "sealed", "", 0, e);
 }
 
+/* Whether the tarball has its name already, which it gets when it is whole: we were killed just
+ * behind that. */
+static bool seal_is_published(const struct finish *f, int outdir)
+{
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s%s", f->name, bundle_suffixes[f->about->compress]);
+	return faccessat(outdir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int seal_main(void *arg, int engine, struct err *e)
 {
 	struct finish *f = arg;
@@ -271,6 +282,8 @@ int seal_main(void *arg, int engine, struct err *e)
 	finish_saved(f, dir, sizeof(dir));
 	if (faccessat(f->capture->state->fd, "sealed", F_OK, 0) == 0)
 		return io_remove_tree(outdir, f->name, e);
+	if (seal_is_published(f, outdir))
+		return seal_remember(f, e) < 0 ? e->code : io_remove_tree(outdir, f->name, e);
 	bundledir = io_open_dir(outdir, f->name, e);
 	if (bundledir < 0 || seal_manifest(f, bundledir, &seal, e) < 0 ||
 	    tree_sync(bundledir, e) < 0 ||

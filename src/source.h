@@ -103,8 +103,10 @@ struct live {
 	int engine;   /* socket to the engine; use the functions below */
 	int statedir; /* where its files are */
 	const struct stop_page *stop;
-	bool started;  /* the engine has said start */
-	bool stopping; /* the engine has said stop, or is gone */
+	bool started;   /* the engine has said start */
+	uint64_t since; /* boot clock: when that was; what came later counts, though it was said
+			   late */
+	bool stopping;  /* the engine has said stop, or is gone */
 };
 
 /* What the saving process is given. */

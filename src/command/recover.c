@@ -1,4 +1,5 @@
 /* tracer recover: finishes what was interrupted. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -65,6 +66,22 @@ static int recovery_open(struct recovery *r, const struct options *options, stru
 	return recovery_outdir(r, options, e);
 }
 
+/* The rings were emptied into a directory that somebody has removed since. */
+static bool recovery_is_gone(const struct recovery *r)
+{
+	struct err absent = ERR_INIT;
+	autofree char *saved = NULL;
+	char *newline;
+
+	if (faccessat(r->state->fd, "sealed", F_OK, 0) == 0 ||
+	    io_read_file(r->state->fd, "saved", 8192, &saved, NULL, &absent) < 0)
+		return false;
+	newline = strchr(saved, '\n');
+	if (newline)
+		*newline = '/';
+	return access(saved, F_OK) < 0 && errno == ENOENT;
+}
+
 /* It was killed while it armed: there is nothing to save. */
 static bool recovery_is_empty(const struct recovery *r)
 {
@@ -72,14 +89,16 @@ static bool recovery_is_empty(const struct recovery *r)
 	struct board *board;
 	bool empty;
 
-	if (board_open(&board, r->state->fd, &absent) < 0)
+	if (faccessat(r->state->fd, "board", F_OK, 0) < 0)
 		return true;
+	if (board_open(&board, r->state->fd, &absent) < 0)
+		return false; /* another version's: not ours to judge */
 	empty = !board->armed;
 	board_close(board);
 	return empty;
 }
 
-static int recovery_clean(struct recovery *r, struct err *e)
+static int recovery_clean(struct recovery *r, const char *why, struct err *e)
 {
 	struct ledger *ledger;
 	char id[ULID_SIZE];
@@ -92,7 +111,7 @@ static int recovery_clean(struct recovery *r, struct err *e)
 	ledger_close(ledger);
 	if (result < 0 || state_remove(take_ptr(r->state), e) < 0)
 		return e->code;
-	fprintf(stderr, "capture %s had not begun to record; what it had made is removed\n", id);
+	fprintf(stderr, "capture %s %s; what it had made is removed\n", id, why);
 	return 0;
 }
 
@@ -141,7 +160,10 @@ static int recovery_run(struct recovery *r, const struct options *options, const
 	if (state_adopt(&r->state, id, e) < 0 || tracing_open(&r->tracing, e) < 0)
 		return e->code;
 	if (recovery_is_empty(r))
-		return recovery_clean(r, e);
+		return recovery_clean(r, "had not begun to record", e);
+	if (recovery_is_gone(r))
+		return recovery_clean(
+			r, "has lost the directory with its raw data, which somebody removed", e);
 	if (recovery_open(r, options, e) < 0)
 		return e->code;
 	crew_block_signals();

@@ -281,7 +281,7 @@ static bool tap_is_done(struct tap *tap)
  * then does not count. */
 static void tap_start(struct tap *tap)
 {
-	tap->started = clock_boot();
+	tap->started = tap->live->since;
 	tap->counters->seen_since = tap->started;
 	tap_ask_drops(tap, tap->started);
 }
