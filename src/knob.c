@@ -33,17 +33,22 @@ struct knob_ledger {
 static int knob_open(struct err *e)
 {
 	autofree char *path = state_shared_path("knobs");
-	autoclose int fd = -1;
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (!path)
 		return err_set(e, "there is no place for the ledger of global knobs");
-	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
-		return err_sys(e, "cannot open '%s'", path);
-	if (st.st_uid != geteuid() || st.st_nlink != 1 || !S_ISREG(st.st_mode))
-		return err_set(e, "'%s' is not ours: remove it", path);
-	return take_fd(&fd);
+	/* its last user may have removed it while we waited for the lock */
+	for (int tries = 0; tries < 100; tries++) {
+		autoclose int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+		if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+			return err_sys(e, "cannot open '%s'", path);
+		if (st.st_nlink == 1 && st.st_uid == geteuid() && S_ISREG(st.st_mode))
+			return take_fd(&fd);
+		if (st.st_nlink != 0)
+			break;
+	}
+	return err_set(e, "'%s' is not ours: remove it", path);
 }
 
 static int knob_add(struct knob_ledger *ledger, const struct knob_use *use)
@@ -57,32 +62,45 @@ static int knob_add(struct knob_ledger *ledger, const struct knob_use *use)
 	return 0;
 }
 
+/* Lets go of the lock; without users, the file goes as well. */
 static void knob_close(struct knob_ledger *ledger)
 {
+	autofree char *path = ledger->fd >= 0 && !ledger->n ? state_shared_path("knobs") : NULL;
+
+	if (path)
+		unlink(path);
 	free(ledger->uses);
 	if (ledger->fd >= 0)
 		close(ledger->fd);
 }
 
-static int knob_read(struct knob_ledger *ledger, struct err *e)
+static int knob_parse(struct knob_ledger *ledger, char *text)
 {
-	autofree char *text = NULL;
 	char *line, *rest;
 
-	*ledger = (struct knob_ledger) { .fd = knob_open(e) };
-	if (ledger->fd < 0)
-		return ledger->fd;
-	if (io_read(ledger->fd, KNOB_LEDGER_MAX, &text, NULL, e) < 0)
-		return e->code;
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		struct knob_use use;
 
 		if (sscanf(line, "%63s %llu %llu %26s", use.name, &use.original, &use.ours,
 			   use.id) == 4 &&
 		    knob_add(ledger, &use) < 0)
-			return err_set(e, "no memory");
+			return -ENOMEM;
 	}
 	return 0;
+}
+
+static int knob_read(struct knob_ledger *ledger, struct err *e)
+{
+	autofree char *text = NULL;
+
+	*ledger = (struct knob_ledger) { .fd = knob_open(e) };
+	if (ledger->fd < 0)
+		return ledger->fd;
+	if (io_read(ledger->fd, KNOB_LEDGER_MAX, &text, NULL, e) == 0 &&
+	    (knob_parse(ledger, text) == 0 || err_set(e, "no memory") == 0))
+		return 0;
+	close(take_fd(&ledger->fd)); /* not as if it had no users */
+	return e->code;
 }
 
 static int knob_write(const struct knob_ledger *ledger, struct err *e)
@@ -191,11 +209,6 @@ int knob_release(struct tracing *tracing, const char *name, const char *id, stru
 
 	if (r == 0)
 		r = knob_release_locked(&ledger, tracing, name, id, e);
-	if (r == 0 && !ledger.n) {
-		autofree char *path = state_shared_path("knobs");
-
-		unlink(path); /* under its lock, by the last one */
-	}
 	knob_close(&ledger);
 	return r;
 }

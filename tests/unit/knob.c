@@ -126,10 +126,12 @@ static void a_release_without_a_raise_is_fine(void **state)
 static void an_unknown_knob_is_an_error(void **state)
 {
 	struct tracing *t = ((struct place *)*state)->tracing;
+	autofree char *path = state_shared_path("knobs");
 	struct err e = ERR_INIT;
 
 	assert_true(knob_raise(t, "no_such_knob", 1, "A", &e) < 0);
 	assert_non_null(strstr(e.text, "no_such_knob"));
+	assert_int_equal(access(path, F_OK), -1);
 }
 
 int main(void)
