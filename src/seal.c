@@ -196,16 +196,25 @@ static int seal_write(struct seal *seal, int out, enum compress compress, int bu
 	return r;
 }
 
-static int seal_publish(int outdir, const char *partial, const char *name, struct err *e)
+/* What has the name already, without our mark in the state directory, is somebody else's. */
+static int seal_publish(int statedir, int outdir, const char *partial, const char *name,
+			struct err *e)
 {
+	unlinkat(statedir, "sealing", 0);
+	if (faccessat(outdir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return err_sys(e, "cannot name the bundle '%s'", name);
+	}
+	if (io_create_file(statedir, "sealing", "", 0, e) < 0)
+		return e->code;
 	if (syscall(SYS_renameat2, outdir, partial, outdir, name, RENAME_NOREPLACE) < 0 &&
 	    ((errno != ENOSYS && errno != EINVAL) || renameat(outdir, partial, outdir, name) < 0))
 		return err_sys(e, "cannot rename '%s'", partial);
 	return fsync(outdir) < 0 ? err_sys(e, "cannot sync the output directory") : 0;
 }
 
-static int seal_tarball(struct seal *seal, int outdir, int bundledir, enum compress compress,
-			struct err *e)
+static int seal_tarball(struct seal *seal, int statedir, int outdir, int bundledir,
+			enum compress compress, struct err *e)
 {
 	char name[256], partial[280];
 	autoclose int out = -1;
@@ -217,7 +226,7 @@ static int seal_tarball(struct seal *seal, int outdir, int bundledir, enum compr
 	if (out < 0)
 		return out;
 	if (seal_write(seal, out, compress, bundledir, e) < 0 ||
-	    seal_publish(outdir, partial, name, e) < 0) {
+	    seal_publish(statedir, outdir, partial, name, e) < 0) {
 		unlinkat(outdir, partial, 0);
 		return e->code;
 	}
@@ -266,7 +275,8 @@ static bool seal_is_published(const struct finish *f, int outdir)
 	char name[256];
 
 	snprintf(name, sizeof(name), "%s%s", f->name, bundle_suffixes[f->about->compress]);
-	return faccessat(outdir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return faccessat(f->capture->state->fd, "sealing", F_OK, 0) == 0 &&
+	       faccessat(outdir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int seal_main(void *arg, int engine, struct err *e)
@@ -287,7 +297,8 @@ int seal_main(void *arg, int engine, struct err *e)
 	bundledir = io_open_dir(outdir, f->name, e);
 	if (bundledir < 0 || seal_manifest(f, bundledir, &seal, e) < 0 ||
 	    tree_sync(bundledir, e) < 0 ||
-	    seal_tarball(&seal, outdir, bundledir, f->about->compress, e) < 0 ||
+	    seal_tarball(&seal, f->capture->state->fd, outdir, bundledir, f->about->compress, e) <
+		    0 ||
 	    seal_remember(f, e) < 0)
 		return e->code;
 	return io_remove_tree(outdir, f->name, e);
