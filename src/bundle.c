@@ -51,13 +51,18 @@ static char *bundle_newest(void)
 
 int bundle_open(const char *path, char **name, struct err *e)
 {
-	int fd;
+	autoclose int fd = -1;
+	struct stat st;
 
 	*name = path ? strdup(path) : bundle_newest();
 	if (!*name)
 		return err_set(e, "there is no bundle in this directory: name one");
 	fd = open(*name, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? err_sys(e, "cannot open '%s'", *name) : fd;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, "cannot open '%s'", *name);
+	if (!S_ISDIR(st.st_mode))
+		return take_fd(&fd);
+	return err_set(e, "'%s' is a directory: name the tarball", *name);
 }
 
 static int bundle_error(struct archive *archive, struct err *e)
