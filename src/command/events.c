@@ -53,6 +53,17 @@ static int events_show(struct tracing *tracing, const char *name, const struct o
 	return 0;
 }
 
+/* For a plain name the sentence has the nearest one that there is. */
+static int events_none(struct tracing *tracing, const char *glob, struct err *e)
+{
+	struct format *unexpected;
+
+	if (strchr(glob, ':') && !strpbrk(glob, "*?["))
+		return events_format(tracing, glob, &unexpected, e);
+	err_set(e, "no event of this host matches '%s'", glob);
+	return err_exit(e, EXIT_HOST);
+}
+
 static int events_list(struct tracing *tracing, const char *glob, const struct options *options,
 		       struct err *e)
 {
@@ -70,11 +81,7 @@ static int events_list(struct tracing *tracing, const char *glob, const struct o
 		json_dumpf(json, stdout, JSON_INDENT(2));
 		putchar('\n');
 	}
-	if (r == 0 && !n) {
-		err_set(e, "no event of this host matches '%s'", glob);
-		return err_exit(e, EXIT_HOST);
-	}
-	return r;
+	return r == 0 && !n ? events_none(tracing, glob, e) : r;
 }
 
 static int events_run(const struct options *options, const char **words, int n_words, struct err *e)
