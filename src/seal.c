@@ -26,6 +26,7 @@
 struct seal {
 	struct archive *archive;
 	const char *name; /* of the directory in the tarball */
+	char *dir;        /* that the last file was in: it and those above it are in the tarball */
 	time_t mtime;
 	int engine;
 	uint64_t total;
@@ -104,11 +105,12 @@ static int seal_data(struct seal *seal, int fd, uint64_t size, struct err *e)
 static int seal_entry(struct seal *seal, const char *path, mode_t type, uint64_t size,
 		      struct err *e)
 {
-	struct archive_entry *entry = archive_entry_new();
 	autofree char *name = NULL;
+	struct archive_entry *entry;
 	int r;
 
-	if (!entry || asprintf(&name, "%s%s%s", seal->name, *path ? "/" : "", path) < 0)
+	if (asprintf(&name, "%s%s%s", seal->name, *path ? "/" : "", path) < 0 ||
+	    !(entry = archive_entry_new()))
 		return err_set(e, "no memory");
 	archive_entry_set_pathname(entry, name);
 	archive_entry_set_filetype(entry, type);
@@ -122,6 +124,28 @@ static int seal_entry(struct seal *seal, const char *path, mode_t type, uint64_t
 	return r < ARCHIVE_WARN ? seal_error(seal, e) : 0;
 }
 
+/* The directories of PATH that the last file was not in, so that they are unpacked with our modes.
+ * The walk leaves a directory once and for all. */
+static int seal_dirs(struct seal *seal, const char *path, struct err *e)
+{
+	const char *slash = path;
+
+	while ((slash = strchr(slash, '/'))) {
+		size_t n = slash++ - path;
+		autofree char *dir = strndup(path, n);
+
+		if (!dir)
+			return err_set(e, "no memory");
+		if (seal->dir && !strncmp(seal->dir, dir, n) && strchr("/", seal->dir[n]))
+			continue;
+		if (seal_entry(seal, dir, AE_IFDIR, 0, e) < 0)
+			return e->code;
+		free(seal->dir);
+		seal->dir = take_ptr(dir);
+	}
+	return 0;
+}
+
 static int seal_file(struct seal *seal, int dirfd, const char *path, struct err *e)
 {
 	autoclose int fd = openat(dirfd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -129,7 +153,7 @@ static int seal_file(struct seal *seal, int dirfd, const char *path, struct err 
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, "cannot read '%s'", path);
-	if (seal_entry(seal, path, AE_IFREG, st.st_size, e) < 0 ||
+	if (seal_dirs(seal, path, e) < 0 || seal_entry(seal, path, AE_IFREG, st.st_size, e) < 0 ||
 	    seal_data(seal, fd, st.st_size, e) < 0)
 		return err_wrap(e, "'%s'", path);
 	return 0;
@@ -191,6 +215,7 @@ static int seal_write(struct seal *seal, int out, enum compress compress, int bu
 	if (r == 0 && archive_write_close(seal->archive) != ARCHIVE_OK)
 		r = seal_error(seal, e);
 	archive_write_free(seal->archive);
+	free(seal->dir);
 	if (r == 0 && fsync(out) < 0)
 		r = err_sys(e, "cannot sync the tarball");
 	return r;

@@ -80,6 +80,7 @@ t "the manifest has as many records" is "$(found frame)" "$(source_of packets re
 
 tar -tf "$T"/tools/*.tar.zst >"$T/list"
 t "tar lists the first three first" is "$(grep -v '/$' "$T/list" | head -n 3 | sed 's,.*/,,' | paste -sd,)" "summary.txt,manifest.json,last.txt"
+t "nobody else may look into what it unpacks" is "$(tar -tvf "$T"/tools/*.tar.zst | cut -c1-10 | sort -u | paste -sd,)" "-rw-------,drwx------"
 t "zstd finds it whole" zstd -qt "$T"/tools/*.tar.zst
 m '.files[] | "\(.sha256)  \(.path)"' >"$T/sums"
 t "sha256sum agrees with the manifest" env -C "$b" sha256sum --quiet --strict -c "$T/sums"
