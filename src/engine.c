@@ -268,7 +268,8 @@ static int engine_undo(struct engine *g, struct err *e)
 		log_line("%s", undo.text);
 		return err_wrap(e, "left behind: %s", undo.text);
 	}
-	state_remove(take_ptr(g->c.state), &undo);
+	if (state_remove(take_ptr(g->c.state), &undo) < 0)
+		return err_wrap(e, "left behind: %s", undo.text);
 	return e->code;
 }
 

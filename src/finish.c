@@ -119,16 +119,12 @@ static enum exit_code finish_exit(const struct finish *f)
  * something is left. */
 static int finish_forget(struct finish *f, struct err *e)
 {
-	struct err undo = ERR_INIT;
-
 	f->capture->board->stage = STAGE_DONE;
 	console_result(f->crew->console, "%s/%s%s", f->about->outdir, f->name,
 		       bundle_suffixes[f->about->compress]);
-	if (ledger_undo(f->capture->ledger, f->capture->tracing, &undo) < 0) {
-		console_error(f->crew->console, "left behind: %s; `tracer recover %s` tries again",
-			      undo.text, f->capture->state->id);
-		return 0;
-	}
+	if (ledger_undo(f->capture->ledger, f->capture->tracing, e) < 0)
+		return err_wrap(e, "there is a bundle, but `tracer recover %s` must tidy up",
+				f->capture->state->id);
 	if (state_remove(take_ptr(f->capture->state), e) < 0)
 		return e->code;
 	console_line(f->crew->console, "%s; nothing is left behind",

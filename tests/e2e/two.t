@@ -27,6 +27,18 @@ t "its bundle unpacks" unpack two || finish
 t "it ends at its own stop" is "$(numbers_of "$b/trace/numbers.dat" | awk '$3 == 100 { n = $4 } END { print n }')" 40000
 t "it has recorded through the end of the one" [ "$(numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' | wc -l)" -gt 55000 ]
 
+# What it has made cannot be removed while somebody else has it open.
+capture held "$T/one.lua"
+exec 8<"$tracefs/instances/$(ls "$tracefs/instances" | grep -F "$(id_of held)" | grep -vF .watch | head -n 1)/trace_pipe"
+kill -INT $pid
+t "with one of its rings in use it ends" ended $pid 30
+t "and it has not ended well" code 1
+t "it says what is left" has "$T/held.err" "tracer recover $(id_of held)"
+t "the bundle is there all the same" unpack held
+exec 8<&-
+run "$tracer" recover "$(id_of held)"
+t "recover tidies up" [ $rc = 0 -o $rc = 5 ]
+
 # Detached: it returns when armed, and goes on.
 mkdir "$T/detached"
 run "$tracer" -d -o "$T/detached" "$T/one.lua"
