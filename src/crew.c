@@ -16,6 +16,7 @@
 #include "units.h"
 
 #define ARM_WAIT (30 * NS_PER_S)
+#define WATCHER_LEAST_MAX (60 * NS_PER_S)
 #define HALT_WAIT (15 * NS_PER_S) /* for the sources to end, beyond the cut */
 
 static void crew_interrupt(struct crew *crew)
@@ -229,8 +230,11 @@ void crew_stop(struct crew *crew)
 			continue;
 		worker_kill(&crew->workers[i]);
 		crew_note(crew, &crew->workers[i],
-			  "its process did not end in time and was killed: the last moments may be "
-			  "missing");
+			  crew->interrupts < LEAVE_IT
+				  ? "its process did not end in time and was killed: the last "
+				    "moments may be missing"
+				  : "the user did not wait for its process, which was killed: the "
+				    "last moments may be missing");
 	}
 	worker_kill(&crew->watcher);
 }
@@ -242,12 +246,27 @@ void crew_kill(struct crew *crew)
 	worker_kill(&crew->watcher);
 }
 
+/* It may die of what it reads, at once each time: later and later then. */
+static bool crew_watcher_is_due(struct crew *crew)
+{
+	uint64_t now = clock_boot(), since = now - crew->watcher_started;
+
+	if (since < crew->watcher_least)
+		return false;
+	if (since > 2 * WATCHER_LEAST_MAX)
+		crew->watcher_least = 0;
+	else if (crew->watcher_least < WATCHER_LEAST_MAX)
+		crew->watcher_least = crew->watcher_least * 2 + NS_PER_S;
+	crew->watcher_started = now;
+	return true;
+}
+
 /* Without it, only the rings would stop at the event. */
 void crew_check_watcher(struct crew *crew)
 {
 	struct err e = ERR_INIT;
 
-	if (crew->watcher.fd >= 0 || stop_get(crew->capture->stop))
+	if (crew->watcher.fd >= 0 || stop_get(crew->capture->stop) || !crew_watcher_is_due(crew))
 		return;
 	stop_release(crew->capture->stop); /* it may have been killed while it wrote */
 	watch_restarted(crew->watch);
