@@ -90,10 +90,13 @@ static void anchors_printk_now(struct capture *c, struct anchor *anchor)
 int anchors_add(struct capture *c, struct err *e)
 {
 	struct anchor anchor = anchor_take();
-	autoclose int fd = openat(c->state->fd, "anchors",
-				  O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	autoclose int fd =
+		openat(c->state->fd, "anchors", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct stat st;
 
-	if (fd < 0)
+	/* over what an interrupted one has left */
+	if (fd < 0 || fstat(fd, &st) < 0 ||
+	    lseek(fd, st.st_size / sizeof(anchor) * sizeof(anchor), SEEK_SET) < 0)
 		return err_sys(e, "cannot keep the clock anchors");
 	if (c->tracing && anchors_need_printk(c->plan))
 		anchors_printk_now(c, &anchor);
