@@ -5,7 +5,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,14 +15,15 @@
 #include "auto.h"
 #include "finish.h"
 
+/* RECIPE-HOST-20260102T030405Z-WXYZ.tar.zst, as finish_name makes it. */
 static bool bundle_is_name(const char *name)
 {
-	size_t length = strlen(name);
+	static const char *const pattern = "*-*-[0-9]*T[0-9]*Z-[0-9A-Z][0-9A-Z][0-9A-Z][0-9A-Z]";
+	char whole[100];
 
 	for (int i = 0; i < 3; i++) {
-		size_t suffix = strlen(bundle_suffixes[i]);
-
-		if (length > suffix && !strcmp(name + length - suffix, bundle_suffixes[i]))
+		snprintf(whole, sizeof(whole), "%s%s", pattern, bundle_suffixes[i]);
+		if (fnmatch(whole, name, 0) == 0)
 			return true;
 	}
 	return false;
