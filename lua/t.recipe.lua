@@ -208,6 +208,9 @@ return function(returned)
   args.finish()
   check_shape(returned)
   local plan = read_fields(returned)
+  if plan.max_time < 1 then
+    fail("max_time", "max_time is longer than 0s")
+  end
   check_version(plan.tracer)
   plan.tracer = nil
   plan.schema = 1

@@ -107,6 +107,10 @@ static int script_file_read(struct script_file *ret, int fd, struct err *e)
 		return err_set(e, "it is larger than 1M");
 	if (script_file_check(text, size, e) < 0)
 		return e->code;
+	if (size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) { /* editors put it there */
+		size -= 3;
+		memmove(text, text + 3, size + 1);
+	}
 	ret->text = take_ptr(text);
 	ret->size = size;
 	return 0;

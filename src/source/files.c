@@ -213,9 +213,13 @@ static int measure_path(struct measure *m, const struct files_path *path, struct
 	if (path->glob)
 		return measure_glob(m, path->path, e);
 	error = measure_file(m, path->path);
-	if (path->optional || (error != ENOENT && error != ENOTDIR && error != EISDIR))
+	if (path->optional ||
+	    (error != ENOENT && error != ENOTDIR && error != EISDIR && error != READER_REFUSED))
 		return 0;
-	if (error == EISDIR)
+	if (error == READER_REFUSED)
+		err_set(e, "'%s' is a device, pipe or socket, which could be read for ever",
+			path->path);
+	else if (error == EISDIR)
 		err_set(e, "'%s' is a directory; '%s/*' stands for the files in it", path->path,
 			path->path);
 	else

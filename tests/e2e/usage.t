@@ -102,6 +102,12 @@ t "the current directory on the file system that is traced" refused 3 'traced' .
 run "$tracer" --max-time 100ms -o . ../bad.lua
 t "unless it is named" code 5
 cd "$T"
+printf '\357\273\277-- Is it from another system?\r\nreturn { %s }' "$ring" >mark.lua
+run "$tracer" check mark.lua
+t "a byte order mark is no part of a recipe" code 0
+mkdir lone && : >lone/backup.tar.gz && cd lone
+t "a tarball of another kind is not the newest bundle" refused 1 'no bundle' show
+cd "$T"
 t "nothing to recover" refused 1 '01M7NOSUCH' recover 01M7NOSUCH
 t "nothing to stop" refused 1 '01M7NOSUCH' stop 01M7NOSUCH
 for option in --version --help; do

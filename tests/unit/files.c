@@ -334,6 +334,20 @@ static void a_directory_is_no_file(void **state)
 	assert_non_null(strstr(e.text, "is a directory"));
 }
 
+static void a_device_is_no_file(void **state)
+{
+	struct bench *b = *state;
+	struct cost cost = { 0 };
+	struct err e = ERR_INIT;
+
+	assert_int_equal(symlinkat("/dev/zero", b->in, "zero"), 0);
+	spec(b, "zero", "\"stop\":true");
+	decode(b);
+	assert_true(files_source.probe(&b->source, &cost, &e) < 0);
+	assert_int_equal(e.exit, EXIT_HOST);
+	assert_non_null(strstr(e.text, "is a device"));
+}
+
 static void files_are_kept_as_they_were_at_both_ends(void **state)
 {
 	struct bench *b = *state;
@@ -745,6 +759,7 @@ int main(void)
 		FILES_TEST(a_bad_plan_is_refused),
 		FILES_TEST(a_literal_path_that_is_not_there_is_found_before_the_start),
 		FILES_TEST(a_directory_is_no_file),
+		FILES_TEST(a_device_is_no_file),
 		FILES_TEST(files_are_kept_as_they_were_at_both_ends),
 		FILES_TEST(samples_have_their_times_and_sizes),
 		FILES_TEST(no_period_is_lost_to_drift),
