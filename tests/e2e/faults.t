@@ -35,7 +35,7 @@ recipe faults <<'LUA'
 -- Is it whole, whoever is gone?
 return {
   collect = {
-    t.ftrace { name = "numbers", keep = "16M", t.event { "syscalls:sys_enter_getpriority", filter = "which == 100" } },
+    t.ftrace { name = "numbers", keep = "32M", t.event { "syscalls:sys_enter_getpriority", filter = "which == 100" } },
     t.packets { "udp", port = 19777, interface = "lo", keep = "1M" },
     t.log { "kernel" },
     t.files { every = "100ms", "/proc/uptime" },
@@ -106,8 +106,8 @@ state_of_engine() {
 	done
 }
 
-# The event: a ring that takes a while to save and convert, packets and the stop.
-provoked() { "$provoke/numbers" --stop 150000 --storm 10000 --packet-every 200 --stop-which 95 >"$T/said" 9<&-; }
+# The event: a ring that takes a while to save, to convert and, with more in it, to seal; packets and the stop.
+provoked() { "$provoke/numbers" --stop $numbers --storm 10000 --packet-every 200 --stop-which 95 >"$T/said" 9<&-; }
 
 # finished: the engine ends within bounds: by itself, or after what a user does about it.
 finished() {
@@ -167,8 +167,8 @@ up_to_the_stop() { is "$(awk 'END { print $4 }' "$T/numbers")" "$(said "$T/said"
 begin_until() {
 	local compress=zstd
 
-	state= provoker=
-	[ "$1" != seal ] || compress=gzip # which takes its time
+	state= provoker= numbers=150000
+	[ "$1" != seal ] || compress=gzip numbers=600000 # which takes its time
 	out=$(mktemp -d "$T/out.XXXXXX")
 	: >"$T/said"
 	begin faults "$tracer" --compress $compress -o "$out" "$T/faults.lua"
@@ -198,7 +198,7 @@ go_on() {
 }
 
 fault() { # STAGE WHO SIGNAL
-	local what="$1: $2 $3" state engine provoker id tries=1 code
+	local what="$1: $2 $3" state engine provoker numbers id tries=1 code
 
 	until begin_until "$@"; do
 		give_up
