@@ -95,6 +95,20 @@ static int state_setup(struct state *state, int lock_flags, struct err *e)
 	return state_lock(state, lock_flags, e);
 }
 
+/* The last capture that ends takes the parent along, which may be just when ours has found it. */
+static int state_make_dir(const struct state_place *place, const char *path, struct err *e)
+{
+	for (int tries = 0; tries < 100; tries++) {
+		if (mkdir(place->dir, 0700) < 0 && errno != EEXIST)
+			return err_sys(e, "cannot make '%s'", place->dir);
+		if (mkdir(path, 0700) == 0)
+			return 0;
+		if (errno != ENOENT)
+			break;
+	}
+	return err_sys(e, "cannot make the state directory '%s'", path);
+}
+
 int state_create(struct state **ret, const char *id, struct err *e)
 {
 	const struct state_place *place = state_place();
@@ -105,11 +119,9 @@ int state_create(struct state **ret, const char *id, struct err *e)
 		err_set(e, "neither /run nor /dev/shm is a tmpfs: there is no place for the rings");
 		return err_exit(e, EXIT_HOST);
 	}
-	if (mkdir(place->dir, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, "cannot make '%s'", place->dir);
 	snprintf(path, sizeof(path), "%s/%s%s", place->dir, place->prefix, id);
-	if (mkdir(path, 0700) < 0)
-		return err_sys(e, "cannot make the state directory '%s'", path);
+	if (state_make_dir(place, path, e) < 0)
+		return e->code;
 	state = state_new(id, path);
 	if (!state)
 		return err_set(e, "no memory");

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "auto.h"
+#include "clock.h"
 #include "io.h"
 #include "state.h"
 #include "tracing.h"
@@ -22,6 +23,7 @@
 #define KNOB "saved_cmdlines_size"
 
 struct place {
+	struct state *state; /* the ledger lies beside it */
 	struct tracing *tracing;
 	unsigned original;
 };
@@ -54,8 +56,11 @@ static void place_restore(void)
 
 static int setup(void **state)
 {
+	char id[ULID_SIZE];
 	struct err e = ERR_INIT;
 
+	ulid_make(id, anchor_take().wall_ns);
+	assert_int_equal(state_create(&place.state, id, &e), 0);
 	assert_int_equal(tracing_open(&place.tracing, &e), 0);
 	place.original = knob_now(place.tracing);
 	atexit(place_restore);
@@ -66,10 +71,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	struct err e = ERR_INIT;
+
 	(void)state;
 	place_restore();
 	tracing_close(take_ptr(place.tracing));
-	return 0;
+	return state_remove(take_ptr(place.state), &e);
 }
 
 static void the_first_saves_and_the_last_restores(void **state)
