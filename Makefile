@@ -120,11 +120,12 @@ bench: all provoke
 
 install: tracer manual
 	install -D -m 755 tracer $(DESTDIR)$(PREFIX)/bin/tracer
-	install -d $(DESTDIR)/usr/share/tracer/recipes
-	install -m 644 recipes/*.lua $(DESTDIR)/usr/share/tracer/recipes
+	install -d $(DESTDIR)$(PREFIX)/share/tracer/recipes
+	install -m 644 recipes/*.lua $(DESTDIR)$(PREFIX)/share/tracer/recipes
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 $(BUILD)/doc/tracer.1
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 $(BUILD)/doc/tracer-recipe.5 $(BUILD)/doc/tracer-bundle.5
 	install -D -m 644 contrib/completion/tracer.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tracer
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system contrib/tracer@.service
 
 clean:
 	rm -rf build tracer build.log

@@ -10,10 +10,16 @@
 #include "auto.h"
 #include "units.h"
 
-#define RECIPES_INSTALLED "/usr/share/tracer/recipes"
+/* Where recipes are, from the program's directory: as it is built, and as it is installed. */
+static const char *const recipes_places[] = { "recipes", "../share/tracer/recipes" };
 
-static void recipes_beside(char *dir, size_t size)
+struct recipes_dir {
+	char text[500];
+};
+
+static struct recipes_dir recipes_dir(const char *place)
 {
+	struct recipes_dir dir;
 	char exe[400];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 	char *slash;
@@ -22,7 +28,8 @@ static void recipes_beside(char *dir, size_t size)
 	slash = strrchr(exe, '/');
 	if (slash)
 		*slash = '\0';
-	snprintf(dir, size, "%s/recipes", exe);
+	snprintf(dir.text, sizeof(dir.text), "%s/%s", exe, place);
+	return dir;
 }
 
 /* The first line that is a comment, without its dashes. */
@@ -75,18 +82,16 @@ static int recipes_order(const void *a, const void *b)
 
 int recipes_list(struct recipe_entry **ret, size_t *n, struct err *e)
 {
-	char beside[512];
-	const char *const dirs[] = { beside, RECIPES_INSTALLED };
 	struct recipe_entry *list = NULL;
 	struct dirent *entry;
 
-	recipes_beside(beside, sizeof(beside));
 	*n = 0;
-	for (size_t i = 0; i < countof(dirs); i++) {
-		autoclosedir DIR *dir = opendir(dirs[i]);
+	for (size_t i = 0; i < countof(recipes_places); i++) {
+		struct recipes_dir place = recipes_dir(recipes_places[i]);
+		autoclosedir DIR *dir = opendir(place.text);
 
 		while (dir && (entry = readdir(dir)))
-			if (recipes_add(&list, n, dirs[i], entry->d_name) < 0) {
+			if (recipes_add(&list, n, place.text, entry->d_name) < 0) {
 				recipes_free(list, *n);
 				return err_set(e, "no memory");
 			}
