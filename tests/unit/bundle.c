@@ -31,7 +31,7 @@ static int setup(void **state)
 	struct bench *b = calloc(1, sizeof(*b));
 
 	owncapture_open(&b->own, "{'schema':1,'name':'unit','max_time':1,'collect':[],'stop':[]}");
-	snprintf(b->tarball, sizeof(b->tarball), "%s/made.tar", b->own.path);
+	snprintf(b->tarball, sizeof(b->tarball), "%s/made.tar", b->own.dir.path);
 	b->room = SIZE_MAX;
 	*state = b;
 	return 0;
@@ -98,7 +98,7 @@ static void seal(struct bench *b, enum compress compress)
 	struct err e = ERR_INIT;
 	autoclose int dir = -1;
 
-	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.path) > 0);
+	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.dir.path) > 0);
 	b->about.compress = compress;
 	b->finish = (struct finish) {
 		.capture = &b->own.c, .about = &b->about, .name = NAME, .skipped = "by the user"
@@ -161,7 +161,7 @@ static void what_is_there_already_is_not_replaced(void **state)
 
 		put(dir, "manifest.json", "{\"schema\":1}");
 	}
-	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.path) > 0);
+	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.dir.path) > 0);
 	b->about.compress = COMPRESS_NONE;
 	b->finish = (struct finish) { .capture = &b->own.c, .about = &b->about, .name = NAME };
 	assert_true(seal_main(&b->finish, -1, &e) < 0);
@@ -242,7 +242,7 @@ static void a_tarball_that_is_cut_short_is_told(void **state)
 
 	seal(b, COMPRESS_ZSTD);
 	assert_int_equal(io_read_file(AT_FDCWD, b->tarball, 1 << 20, &data, &size, &e), 0);
-	snprintf(b->tarball, sizeof(b->tarball), "%s/cut.tar.zst", b->own.path);
+	snprintf(b->tarball, sizeof(b->tarball), "%s/cut.tar.zst", b->own.dir.path);
 	for (size_t cut = 1; cut < size; cut += 7) {
 		unlink(b->tarball);
 		assert_int_equal(io_create_file(AT_FDCWD, b->tarball, data, cut, &e), 0);
@@ -262,7 +262,7 @@ static void a_byte_that_was_changed_never_harms(void **state)
 
 	seal(b, COMPRESS_GZIP);
 	assert_int_equal(io_read_file(AT_FDCWD, b->tarball, 1 << 20, &data, &size, &e), 0);
-	snprintf(b->tarball, sizeof(b->tarball), "%s/odd.tar.gz", b->own.path);
+	snprintf(b->tarball, sizeof(b->tarball), "%s/odd.tar.gz", b->own.dir.path);
 	for (size_t at = 0; at < size; at += 3) {
 		unlink(b->tarball);
 		data[at] ^= 0x55;
@@ -291,7 +291,9 @@ static void the_newest_bundle_of_the_directory_is_found(void **state)
 	static const struct timespec times[][2] = { { { 100 }, { 100 } },
 						    { { 300 }, { 300 } },
 						    { { 200 }, { 200 } } };
-	static const char *const names[] = { "a.tar.zst", "b.tar.gz", "c.tar" };
+	static const char *const names[] = { "a-h-20260102T030405Z-WXYZ.tar.zst",
+					     "b-my-host-20260102T030405Z-0XYZ.tar.gz",
+					     "c-h-20260102T030405Z-WXY1.tar" };
 	autofree char *name = NULL, *none = NULL;
 	struct err e = ERR_INIT;
 	autoclose int back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -306,12 +308,13 @@ static void the_newest_bundle_of_the_directory_is_found(void **state)
 	}
 	put(b->own.out, "newer.txt", "x");
 	put(b->own.out, ".tar", "x");
-	mkdirat(b->own.out, "dir.tar.zst", 0700);
+	put(b->own.out, "backup-h-20260102.tar.gz", "x");
+	mkdirat(b->own.out, "d-h-20260102T030405Z-WXYZ.tar.zst", 0700);
 	fd = bundle_open(NULL, &name, &e);
 	assert_int_equal(fchdir(back), 0);
 	assert_true(fd >= 0);
 	close(fd);
-	assert_string_equal(name, "b.tar.gz");
+	assert_string_equal(name, names[1]);
 }
 
 #define BUNDLE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
