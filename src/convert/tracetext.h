@@ -21,9 +21,6 @@ void tracetext_close(struct tracetext *text);
  * was lost before it. */
 void tracetext_line(struct tracetext *text, const struct tracedat_record *record, FILE *out);
 
-/* The name of a record's task, "<...>" if it is not known, "<idle>" for pid 0. */
-const char *tracetext_comm(const struct tracetext *text, int pid);
-
 /* Writes the records of the trace.dat to OUT_FD, merged over the CPUs, below the kernel's header.
  * Of a longer text it keeps the last MAX_BYTES, whole lines, and says so in the header; so much is
  * held in memory. */

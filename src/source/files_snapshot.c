@@ -1,0 +1,182 @@
+/* Paths kept as they were at the start and at the stop; those of the stop can have fields of its
+ * event in them. */
+#include "files_live.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auto.h"
+#include "io.h"
+#include "stop.h"
+
+/* An integer "NAME=VALUE" in the event's text, as decimal digits. */
+static bool field_in_text(const char *text, const char *name, size_t n, char *value, size_t size)
+{
+	for (const char *at = text; (at = strchr(at, '=')); at++) {
+		const char *end = at + 1 + strcspn(at + 1, " ,;)]}\t\n");
+		char *rest;
+		long long number;
+
+		if ((size_t)(at - text) < n || strncmp(at - n, name, n) != 0)
+			continue;
+		if (at - n > text &&
+		    (isalnum((unsigned char)at[-(long)n - 1]) || at[-(long)n - 1] == '_'))
+			continue;
+		errno = 0;
+		number = strtoll(at + 1, &rest, at[1] == '0' && at[2] == 'x' ? 16 : 10);
+		if (errno || rest == at + 1 || rest != end || isspace((unsigned char)at[1]))
+			return false;
+		snprintf(value, size, "%lld", number);
+		return true;
+	}
+	return false;
+}
+
+static bool field_value(const struct stop_record *stop, const char *name, size_t n, char *value,
+			size_t size)
+{
+	if (!stop)
+		return false;
+	if (n == 3 && strncmp(name, "pid", 3) == 0 && stop->pid >= 0) {
+		snprintf(value, size, "%d", stop->pid);
+		return true;
+	}
+	return field_in_text(stop->text, name, n, value, size);
+}
+
+/* Puts the fields of the stop event into a path. Returns false with the sentence in NOTE. */
+static bool template_expand(const struct stop_record *stop, const char *path, char *text,
+			    char *note, size_t size)
+{
+	size_t used = 0;
+
+	while (*path) {
+		size_t n = files_field(path);
+		char value[32] = { *path };
+
+		if (n && !field_value(stop, path + 1, n - 2, value, sizeof(value))) {
+			snprintf(note, size, "the stop has no integer field '%.*s'", (int)n - 2,
+				 path + 1);
+			return false;
+		}
+		if (used + strlen(value) >= PATH_MAX) {
+			snprintf(note, size, "it is too long");
+			return false;
+		}
+		used += snprintf(text + used, PATH_MAX - used, "%s", value);
+		path += n ? n : 1;
+	}
+	return true;
+}
+
+static void snapshot_template(struct run *run, struct job job, const char *path)
+{
+	char text[PATH_MAX], note[200];
+
+	if (template_expand(stop_get(run->live->stop), path, text, note, sizeof(note)))
+		queue_text(run, job, text);
+	else
+		job_fail(run, job, path, ENODATA, note);
+}
+
+void snapshot_begin(struct run *run, enum files_phase phase)
+{
+	queue_begin(run, phase);
+	for (size_t i = 0; i < run->files->n; i++) {
+		const struct files_path *path = &run->files->paths[i];
+		struct job job = { .phase = phase, .pattern = i, .glob = path->glob };
+
+		if (!path->template)
+			queue_text(run, job, path->path);
+		else if (phase == FILES_STOP)
+			snapshot_template(run, job, path->path);
+	}
+}
+
+static void snapshot_match(struct run *run, struct job job, const struct reader_answer *a)
+{
+	struct matches found;
+
+	if (a->error) {
+		job_fail(run, job, job_text(run, job), a->error, reader_error_text(a->error));
+		return;
+	}
+	found = names_match(&run->names, a);
+	if (found.cut)
+		job_fail(run, job, job_text(run, job), ENOSPC, "more paths match than can be kept");
+	if (found.n == 0)
+		job_fail(run, job, job_text(run, job), ENOENT, "no path matches");
+	queue_matches(run, job, &found);
+	free(found.numbers);
+}
+
+static int snapshot_write(struct run *run, struct job job, const struct reader_answer *a,
+			  size_t size, struct err *e)
+{
+	autofree char *dir = NULL, *path = NULL;
+
+	if (asprintf(&path, "%s%s", files_phase_text[job.phase], job_text(run, job)) < 0)
+		return err_set(e, "no memory");
+	dir = strndup(path, strrchr(path, '/') - path);
+	if (!dir)
+		return err_set(e, "no memory");
+	if (io_make_dirs(run->tree, dir, e) < 0)
+		return e->code;
+	return io_create_file(run->tree, path, a->data, size, e);
+}
+
+static void snapshot_keep(struct run *run, struct job job, const struct reader_answer *a)
+{
+	struct queue *queue = &run->queues[job.phase];
+	uint64_t left = files_phase_max(run->files) - queue->kept;
+	struct files_entry entry = { .phase = job.phase,
+				     .what = job_what(run, job, a),
+				     .time = a->time };
+	struct err e = ERR_INIT;
+
+	if (a->error) {
+		job_note(run, entry, job_text(run, job), reader_error_text(a->error));
+		return;
+	}
+	entry.size = a->size < left ? a->size : left;
+	if (entry.size < a->size)
+		entry.what |= FILES_TRUNCATED;
+	if (snapshot_write(run, job, a, entry.size, &e) < 0)
+		entry.what |= -e.code & FILES_ERRNO;
+	else
+		queue->kept += entry.size;
+	job_note(run, entry, job_text(run, job), e.text);
+}
+
+void snapshot_answer(struct run *run, struct job job, const struct reader_answer *a)
+{
+	if (job.glob)
+		snapshot_match(run, job, a);
+	else
+		snapshot_keep(run, job, a);
+}
+
+void snapshot_settle(struct run *run, enum files_phase phase)
+{
+	struct files_entry done = { .phase = phase, .what = FILES_DONE, .time = clock_boot() };
+	struct queue *queue = &run->queues[phase];
+
+	if (!queue->round || queue->done || !queue_idle(queue))
+		return;
+	queue->done = true;
+	job_note(run, done, "", "");
+}
+
+void snapshot_give_up(struct run *run, enum files_phase phase)
+{
+	struct queue *queue = &run->queues[phase];
+
+	for (; queue->next < queue->n; queue->next++) {
+		struct job job = queue->jobs[queue->next];
+
+		job_fail(run, job, job_text(run, job), READER_TIMEOUT, "not reached in time");
+	}
+}
