@@ -63,15 +63,6 @@ static struct filter *filter_join(enum filter_kind kind, struct filter *a, struc
 	return filter;
 }
 
-struct filter *filter_or(struct filter *a, struct filter *b)
-{
-	if (a && b)
-		return filter_join(FILTER_OR, a, b);
-	filter_free(a);
-	filter_free(b);
-	return NULL;
-}
-
 static int parser_memory(struct parser *p)
 {
 	errno = ENOMEM;

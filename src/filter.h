@@ -18,9 +18,6 @@ struct filter;
  * caller's. */
 int filter_parse(struct filter **ret, const char *text, const struct format *format, struct err *e);
 
-/* (A) || (B); takes both over. Either may be NULL, which stands for "every record". */
-struct filter *filter_or(struct filter *a, struct filter *b);
-
 /* NULL is fine. */
 void filter_free(struct filter *filter);
 

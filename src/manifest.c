@@ -257,10 +257,3 @@ int manifest_add_files(json_t *manifest, int bundledir, struct err *e)
 	json_object_set_new(manifest, "files", files);
 	return tree_walk(bundledir, manifest_add_file, files, e);
 }
-
-enum exit_code manifest_exit(const json_t *manifest)
-{
-	if (!json_is_true(json_object_get(manifest, "whole")))
-		return EXIT_PARTIAL;
-	return strcmp(manifest_text(manifest, "ended_by"), "condition") ? EXIT_ENDED : EXIT_FIRED;
-}

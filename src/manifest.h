@@ -24,9 +24,6 @@ int manifest_add_files(json_t *manifest, int bundledir, struct err *e);
  * bytes as "\xff". The caller frees it. */
 char *manifest_escape(const char *text);
 
-/* How a command that leaves this bundle exits. */
-enum exit_code manifest_exit(const json_t *manifest);
-
 /* The members that readers need: numbers are 0 and strings "" where they are not there. */
 json_int_t manifest_int(const json_t *object, const char *key);
 const char *manifest_text(const json_t *object, const char *key);

@@ -310,13 +310,6 @@ uint64_t ring_size(const struct ring *ring)
 	return ring_bytes(ring);
 }
 
-uint64_t ring_used(const struct ring *ring)
-{
-	uint64_t tail = position_load(&ring->head->tail);
-
-	return position_load(&ring->head->head) - tail;
-}
-
 int ring_next(const struct ring *ring, uint64_t *cursor, struct ring_record *record)
 {
 	/* the head first: a tail that moved on meanwhile only makes the walk shorter */

@@ -56,9 +56,8 @@ void ring_evict_before(struct ring *ring, uint64_t time);
 /* The writer's counters, to be counted up in place. */
 struct ring_counters *ring_counters(struct ring *ring);
 
-/* Bytes that its data area has, and bytes in use. */
+/* Bytes that its data area has. */
 uint64_t ring_size(const struct ring *ring);
-uint64_t ring_used(const struct ring *ring);
 
 /* Walks from the oldest to the newest: *cursor starts at 0. Returns 1 with a record, 0 at the end.
  * Stops quietly at a record that is not well-formed. */

@@ -14,50 +14,37 @@
 
 #include "auto.h"
 #include "board.h"
-#include "io.h"
-
-struct bench {
-	char path[32];
-	int dir;
-};
+#include "scratch.h"
 
 static int setup(void **state)
 {
-	struct bench *b = calloc(1, sizeof(*b));
-
-	strcpy(b->path, "/dev/shm/unit-XXXXXX");
-	assert_non_null(mkdtemp(b->path));
-	b->dir = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	*state = b;
+	*state = calloc(1, sizeof(struct scratch));
+	scratch_open(*state);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct bench *b = *state;
-	struct err e = ERR_INIT;
-
-	close(b->dir);
-	assert_int_equal(io_remove_tree(AT_FDCWD, b->path, &e), 0);
-	free(b);
+	scratch_close(*state);
+	free(*state);
 	return 0;
 }
 
 static void another_process_sees_what_is_written(void **state)
 {
-	struct bench *b = *state;
+	struct scratch *dir = *state;
 	struct board *board, *again;
 	struct err e = ERR_INIT;
 	int status;
 	pid_t pid;
 
-	assert_int_equal(board_create(&board, b->dir, &e), 0);
+	assert_int_equal(board_create(&board, dir->fd, &e), 0);
 	assert_int_equal(board->schema, 1);
 	assert_int_equal(board->pid, getpid());
 	assert_int_equal(board->stage, STAGE_ARM);
 	pid = fork();
 	if (pid == 0) {
-		if (board_open(&again, b->dir, &e) < 0)
+		if (board_open(&again, dir->fd, &e) < 0)
 			_exit(1);
 		again->sources[BOARD_MAX - 1].records = 7;
 		again->conditions[BOARD_MAX - 1].seen = 9;
@@ -73,24 +60,25 @@ static void another_process_sees_what_is_written(void **state)
 
 static void a_board_that_is_not_whole_is_refused(void **state)
 {
-	struct bench *b = *state;
+	struct scratch *dir = *state;
 	struct board *board, *again;
+	autoclose int fd = -1;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(board_open(&board, b->dir, &e), -ENOENT);
-	assert_int_equal(board_create(&board, b->dir, &e), 0);
-	assert_int_equal(board_create(&again, b->dir, &e), -EEXIST);
+	assert_int_equal(board_open(&board, dir->fd, &e), -ENOENT);
+	assert_int_equal(board_create(&board, dir->fd, &e), 0);
+	assert_int_equal(board_create(&again, dir->fd, &e), -EEXIST);
 	board->schema = 2;
-	assert_true(board_open(&again, b->dir, &e) < 0);
+	assert_true(board_open(&again, dir->fd, &e) < 0);
 	assert_non_null(strstr(e.text, "another version"));
 	board_close(board);
-	assert_int_equal(truncate(strcat(b->path, "/board"), sizeof(*board) - 1), 0);
-	assert_true(board_open(&again, b->dir, &e) < 0);
+	fd = openat(dir->fd, "board", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(ftruncate(fd, sizeof(*board) - 1), 0);
+	assert_true(board_open(&again, dir->fd, &e) < 0);
 	assert_non_null(strstr(e.text, "cut short"));
-	*strrchr(b->path, '/') = '\0';
-	assert_int_equal(unlinkat(b->dir, "board", 0), 0);
-	assert_int_equal(symlinkat("/dev/zero", b->dir, "board"), 0);
-	assert_int_equal(board_open(&again, b->dir, &e), -ELOOP);
+	assert_int_equal(unlinkat(dir->fd, "board", 0), 0);
+	assert_int_equal(symlinkat("/dev/zero", dir->fd, "board"), 0);
+	assert_int_equal(board_open(&again, dir->fd, &e), -ELOOP);
 }
 
 static void each_stage_has_its_word(void **state)

@@ -10,20 +10,6 @@
 #include "instance.h"
 #include "owncapture.h"
 
-static int setup(void **state)
-{
-	*state = calloc(1, sizeof(struct owncapture));
-	owncapture_open(*state, "{'schema':1,'name':'unit','max_time':1,'collect':[],'stop':[]}");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	owncapture_close(*state);
-	free(*state);
-	return 0;
-}
-
 static void add_ring(struct owncapture *own, const char *name, bool from_start)
 {
 	struct capture_name full = capture_instance(&own->state, name);
@@ -115,7 +101,8 @@ static void a_ring_that_was_on_from_the_start_and_is_off_has_tripped(void **stat
 	assert_true(tripped(own));
 }
 
-#define CAPTURE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CAPTURE_TEST(name) \
+	cmocka_unit_test_setup_teardown(name, owncapture_setup, owncapture_teardown)
 
 int main(void)
 {

@@ -19,10 +19,11 @@
 #include "auto.h"
 #include "clock.h"
 #include "control.h"
-#include "io.h"
+#include "scratch.h"
 #include "units.h"
 
 struct bench {
+	struct scratch dir;
 	struct state state;
 	struct control *control;
 };
@@ -32,8 +33,8 @@ static int setup(void **state)
 	struct bench *b = calloc(1, sizeof(*b));
 	struct err e = ERR_INIT;
 
-	strcpy(b->state.path, "/dev/shm/unit-XXXXXX");
-	assert_non_null(mkdtemp(b->state.path));
+	scratch_open(&b->dir);
+	strcpy(b->state.path, b->dir.path);
 	assert_int_equal(control_open(&b->control, &b->state, &e), 0);
 	*state = b;
 	return 0;
@@ -42,10 +43,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct bench *b = *state;
-	struct err e = ERR_INIT;
 
 	control_close(b->control);
-	assert_int_equal(io_remove_tree(AT_FDCWD, b->state.path, &e), 0);
+	scratch_close(&b->dir);
 	free(b);
 	return 0;
 }

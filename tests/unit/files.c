@@ -20,12 +20,13 @@
 #include "io.h"
 #include "live.h"
 #include "message.h"
+#include "scratch.h"
 #include "source/files.h"
 #include "units.h"
 
 /* A directory with "in" for what is recorded, "state" and "out", and the process that records. */
 struct bench {
-	char path[64];
+	struct scratch dir;
 	int in;
 	int out;
 	struct state state;
@@ -38,25 +39,15 @@ struct bench {
 	pid_t pid;
 };
 
-static int open_dir(struct bench *b, const char *name)
-{
-	autofree char *path = NULL;
-
-	assert_true(asprintf(&path, "%s/%s", b->path, name) > 0);
-	assert_int_equal(mkdir(path, 0700), 0);
-	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
 static int setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 	struct err e = ERR_INIT;
 
-	strcpy(b->path, "/tmp/tracer-files-XXXXXX");
-	assert_non_null(mkdtemp(b->path));
-	b->in = open_dir(b, "in");
-	b->out = open_dir(b, "out");
-	b->state.fd = open_dir(b, "state");
+	scratch_open(&b->dir);
+	b->in = scratch_dir(&b->dir, "in");
+	b->out = scratch_dir(&b->dir, "out");
+	b->state.fd = scratch_dir(&b->dir, "state");
 	assert_int_equal(stop_create(&b->stop, b->state.fd, &e), 0);
 	b->engine = -1;
 	*state = b;
@@ -66,7 +57,6 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct bench *b = *state;
-	struct err e = ERR_INIT;
 
 	if (b->pid > 0) {
 		kill(b->pid, SIGKILL);
@@ -77,7 +67,7 @@ static int teardown(void **state)
 	files_source.free(&b->source);
 	json_decref(b->spec);
 	stop_close(b->stop);
-	assert_int_equal(io_remove_tree(AT_FDCWD, b->path, &e), 0);
+	scratch_close(&b->dir);
 	close(b->in);
 	close(b->out);
 	close(b->state.fd);
@@ -101,7 +91,7 @@ static char *out(struct bench *b, const char *dir, const char *name)
 	struct err e = ERR_INIT;
 	char *text = NULL;
 
-	if (asprintf(&path, "%s%s/in/%s", dir, b->path, name) < 0)
+	if (asprintf(&path, "%s%s/in/%s", dir, b->dir.path, name) < 0)
 		return NULL;
 	return io_read_file(b->out, path, 64 << 20, &text, NULL, &e) < 0 ? NULL : text;
 }
@@ -137,7 +127,7 @@ static void spec(struct bench *b, const char *paths, const char *rest)
 
 		path += optional;
 		assert_true(asprintf(&longer, "%s%s{\"path\":\"%s%s%s\",\"optional\":%s}", list,
-				     *list ? "," : "", *path == '/' ? "" : b->path,
+				     *list ? "," : "", *path == '/' ? "" : b->dir.path,
 				     *path == '/' ? "" : "/in/", path,
 				     optional ? "true" : "false") > 0);
 		free(list);
@@ -441,7 +431,7 @@ static void what_failed_is_listed_with_its_reason(void **state)
 	put(b, "a", "x");
 	put(b, "goes", "x");
 	assert_int_equal(mkdirat(b->in, "adir", 0700), 0);
-	assert_true(asprintf(&fifo, "%s/in/afifo", b->path) > 0);
+	assert_true(asprintf(&fifo, "%s/in/afifo", b->dir.path) > 0);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	spec(b, "a* goes ?absent none*", "\"stop\":true");
 	start(b);
@@ -693,7 +683,7 @@ static void two_sources_of_one_path_do_not_collide(void **state)
 
 	put(b, "a", "x");
 	spec(b, "a", "\"stop\":true");
-	assert_true(asprintf(&dir, "files/stop%s/in", b->path) > 0);
+	assert_true(asprintf(&dir, "files/stop%s/in", b->dir.path) > 0);
 	assert_int_equal(io_make_dirs(b->out, dir, &e), 0);
 	start(b);
 	stop_and_save(b);

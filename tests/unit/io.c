@@ -14,32 +14,21 @@
 #include "auto.h"
 #include "io.h"
 #include "sandbox.h"
-
-struct place {
-	char path[64];
-	int fd;
-};
+#include "scratch.h"
 
 static int setup(void **state)
 {
-	struct place *place = calloc(1, sizeof(*place));
-
-	strcpy(place->path, "/tmp/tracer-io-XXXXXX");
-	assert_non_null(mkdtemp(place->path));
-	place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(place->fd >= 0);
-	*state = place;
+	*state = calloc(1, sizeof(struct scratch));
+	scratch_open(*state);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct place *place = *state;
-	struct err e = ERR_INIT;
+	struct scratch *place = *state;
 
-	assert_int_equal(io_remove_tree(AT_FDCWD, place->path, &e), 0);
+	scratch_close(place);
 	assert_int_equal(access(place->path, F_OK), -1);
-	close(place->fd);
 	free(place);
 	return 0;
 }
@@ -64,7 +53,7 @@ static void assert_content(int dirfd, const char *path, const char *text)
 
 static void what_was_written_is_read_back(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	struct err e = ERR_INIT;
 	autoclose int fd = io_create(place->fd, "a", &e);
 	struct stat st;
@@ -91,7 +80,7 @@ static void a_full_disk_is_told(void **state)
 
 static void a_read_stops_at_its_limit(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	struct err e = ERR_INIT;
 	size_t sizes[] = { 0, 1, 4095, 4096, 4097, 10000, 70000 };
 	autofree char *big = malloc(70001);
@@ -112,7 +101,7 @@ static void a_read_stops_at_its_limit(void **state)
 
 static void a_directory_cannot_be_read_as_a_file(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	struct err e = ERR_INIT;
 	autofree char *data = NULL;
 
@@ -123,7 +112,7 @@ static void a_directory_cannot_be_read_as_a_file(void **state)
 
 static void a_knob_is_not_made(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	struct err e = ERR_INIT;
 
 	assert_int_equal(io_write_file(place->fd, "knob", "1", &e), -ENOENT);
@@ -133,7 +122,7 @@ static void a_knob_is_not_made(void **state)
 }
 
 /* Both with openat2 and, in a child whose filter denies it, without. */
-static void nothing_leads_out(struct place *place)
+static void nothing_leads_out(struct scratch *place)
 {
 	struct err e = ERR_INIT;
 	autofree char *data = NULL;
@@ -150,7 +139,7 @@ static void nothing_leads_out(struct place *place)
 	assert_string_equal(data, "inside");
 }
 
-static void make_ways_out(struct place *place)
+static void make_ways_out(struct scratch *place)
 {
 	struct err e = ERR_INIT;
 
@@ -187,7 +176,7 @@ static void nor_on_a_kernel_without_openat2(void **state)
 
 static void directories_are_made_once(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	struct err e = ERR_INIT;
 	autofree char *plain = NULL;
 	struct stat st;
@@ -203,7 +192,7 @@ static void directories_are_made_once(void **state)
 
 static void directories_are_not_made_through_a_link(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	struct err e = ERR_INIT;
 
 	assert_int_equal(io_make_dirs(place->fd, "real", &e), 0);
@@ -219,7 +208,7 @@ static void directories_are_not_made_through_a_link(void **state)
 
 static void a_tree_is_removed_and_what_links_point_to_stays(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	struct err e = ERR_INIT;
 
 	assert_int_equal(io_make_dirs(place->fd, "keep", &e), 0);
@@ -241,7 +230,7 @@ static void a_tree_is_removed_and_what_links_point_to_stays(void **state)
 
 static void what_is_no_name_is_not_removed(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	const char *names[] = { "", ".", "..", "a/..", "a/.", "../a", "/" };
 	struct err e = ERR_INIT;
 
@@ -252,7 +241,7 @@ static void what_is_no_name_is_not_removed(void **state)
 	assert_int_equal(faccessat(place->fd, "a", F_OK, 0), 0);
 }
 
-static void remove_around_a_mount(struct place *place)
+static void remove_around_a_mount(struct scratch *place)
 {
 	autofree char *busy = NULL;
 	struct err e = ERR_INIT;
@@ -269,7 +258,7 @@ static void remove_around_a_mount(struct place *place)
 
 static void removing_goes_on_and_keeps_the_first_error(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	const char *dirs[] = { "tree/a", "tree/busy", "tree/z" };
 	struct err e = ERR_INIT;
 	int status;
@@ -286,7 +275,7 @@ static void removing_goes_on_and_keeps_the_first_error(void **state)
 
 static void the_rest_is_copied(void **state)
 {
-	struct place *place = *state;
+	struct scratch *place = *state;
 	struct err e = ERR_INIT;
 	autofree char *big = malloc(200001);
 	autoclose int in = -1, out = io_create(place->fd, "out", &e),

@@ -19,20 +19,6 @@ __attribute__((noinline)) int ledger_test_called(int n)
 	return n;
 }
 
-static int setup(void **state)
-{
-	*state = calloc(1, sizeof(struct owncapture));
-	owncapture_open(*state, "{'schema':1,'name':'unit','max_time':1,'collect':[],'stop':[]}");
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	owncapture_close(*state);
-	free(*state);
-	return 0;
-}
-
 static char *ledger_text(const struct owncapture *own)
 {
 	struct err e = ERR_INIT;
@@ -208,7 +194,8 @@ static void a_link_is_no_ledger(void **state)
 	ledger_close(NULL);
 }
 
-#define LEDGER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define LEDGER_TEST(name) \
+	cmocka_unit_test_setup_teardown(name, owncapture_setup, owncapture_teardown)
 
 int main(void)
 {

@@ -24,6 +24,7 @@
 #include "io.h"
 #include "message.h"
 #include "ring.h"
+#include "scratch.h"
 #include "source.h"
 #include "units.h"
 
@@ -32,7 +33,7 @@
 /* A state and an output directory, and the process that records; `kmsg` is our end of what stands
  * for the device. */
 struct bench {
-	char path[64];
+	struct scratch dir;
 	int out;
 	struct state state;
 	struct stop_page *stop;
@@ -51,11 +52,9 @@ static int setup_real(void **state)
 	struct bench *b = calloc(1, sizeof(*b));
 	struct err e = ERR_INIT;
 
-	strcpy(b->path, "/tmp/tracer-log-XXXXXX");
-	assert_non_null(mkdtemp(b->path));
-	b->state.fd = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(io_make_dirs(b->state.fd, "out", &e), 0);
-	b->out = io_open_dir(b->state.fd, "out", &e);
+	scratch_open(&b->dir);
+	b->state.fd = b->dir.fd;
+	b->out = scratch_dir(&b->dir, "out");
 	assert_int_equal(stop_create(&b->stop, b->state.fd, &e), 0);
 	b->spec = json_loads("{\"log\":\"kernel\",\"keep\":65536}", 0, NULL);
 	b->source = (struct source) {
@@ -77,7 +76,7 @@ static int setup(void **state)
 
 	setup_real(state);
 	b = *state;
-	assert_true(asprintf(&fifo, "%s/fifo", b->path) > 0);
+	assert_true(asprintf(&fifo, "%s/fifo", b->dir.path) > 0);
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	b->kmsg = open(fifo, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	assert_int_equal(fcntl(b->kmsg, F_SETFL, O_DIRECT | O_NONBLOCK), 0);
@@ -88,8 +87,7 @@ static int setup(void **state)
 static int teardown_real(void **state)
 {
 	struct bench *b = *state;
-	struct err e = ERR_INIT;
-	const int fds[] = { b->engine, b->kmsg, b->out, b->state.fd };
+	const int fds[] = { b->engine, b->kmsg, b->out };
 
 	if (b->pid > 0) {
 		kill(b->pid, SIGKILL);
@@ -98,7 +96,7 @@ static int teardown_real(void **state)
 	log_source.free(&b->source);
 	json_decref(b->spec);
 	stop_close(b->stop);
-	assert_int_equal(io_remove_tree(AT_FDCWD, b->path, &e), 0);
+	scratch_close(&b->dir);
 	for (size_t i = 0; i < countof(fds); i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);

@@ -37,7 +37,7 @@ static int setup(void **state)
 
 	owncapture_open(&b->own, PLAN);
 	b->about = (struct about) { .json = json_pack("{s:[s]}", "arguments", "ip=10.0.0.5"),
-				    .outdir = b->own.path,
+				    .outdir = b->own.dir.path,
 				    .hostname = "box" };
 	b->finish = (struct finish) { .capture = &b->own.c,
 				      .about = &b->about,
@@ -289,7 +289,7 @@ static void assert_hashes(const struct bench *b, const json_t *files)
 			     "cd %s/out && find . -type f ! -name manifest.json | tr / '\\001' | "
 			     "LC_ALL=C sort |"
 			     " tr '\\001' / | sed 's|^./||' | xargs -d '\\n' sha256sum",
-			     b->own.path) > 0);
+			     b->own.dir.path) > 0);
 	out = popen(command, "re");
 	while (fgets(line, sizeof(line), out)) {
 		const json_t *file = json_array_get(files, n++);
@@ -353,32 +353,6 @@ static void bytes_that_are_no_text_lose_nothing_else(void **state)
 	assert_number(m, "files.0.size", 5);
 }
 
-static void it_decides_how_a_command_exits(void **state)
-{
-	static const struct {
-		const char *json;
-		enum exit_code exit;
-	} rows[] = {
-		{ "{\"whole\":true,\"ended_by\":\"condition\"}", EXIT_FIRED },
-		{ "{\"whole\":true,\"ended_by\":\"user\"}", EXIT_ENDED },
-		{ "{\"whole\":true,\"ended_by\":\"max_time\"}", EXIT_ENDED },
-		{ "{\"whole\":true,\"ended_by\":\"killed\"}", EXIT_ENDED },
-		{ "{\"whole\":false,\"ended_by\":\"condition\"}", EXIT_PARTIAL },
-		{ "{\"whole\":false,\"ended_by\":\"user\"}", EXIT_PARTIAL },
-		{ "{\"whole\":1,\"ended_by\":\"condition\"}", EXIT_PARTIAL },
-		{ "{\"ended_by\":\"condition\"}", EXIT_PARTIAL },
-		{ "{\"whole\":true}", EXIT_ENDED },
-		{ "[]", EXIT_PARTIAL },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < countof(rows); i++) {
-		autojson json_t *json = json_loads(rows[i].json, 0, NULL);
-
-		assert_int_equal(manifest_exit(json), rows[i].exit);
-	}
-}
-
 #define MANIFEST_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -391,7 +365,6 @@ int main(void)
 		MANIFEST_TEST(it_is_replaced_at_once),
 		MANIFEST_TEST(each_file_stands_in_it_with_its_hash),
 		MANIFEST_TEST(bytes_that_are_no_text_lose_nothing_else),
-		cmocka_unit_test(it_decides_how_a_command_exits),
 	};
 
 	return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);

@@ -2,24 +2,23 @@
  * ledger, and kernel objects whose names nobody else has. */
 #pragma once
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auto.h"
 #include "capture.h"
 #include "io.h"
+#include "scratch.h"
 
 #define OWN_EVENT                                                                      \
 	"syscalls:sys_enter_setpriority" /* nobody else calls it with what we look for \
 					  */
 
 struct owncapture {
-	char path[32]; /* of a directory with `state` and `out` */
+	struct scratch dir; /* with `state` and `out` */
 	struct state state;
 	int out;
 	struct capture c;
@@ -36,14 +35,6 @@ static inline char *own_json(const char *text)
 	return quoted;
 }
 
-static inline int own_directory(const char *path, const char *name)
-{
-	char full[128];
-
-	snprintf(full, sizeof(full), "%s/%s", path, name);
-	return mkdir(full, 0700) < 0 ? -1 : open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
 /* Everything but the sources and conditions, which are only decoded and probed. PLAN is in
  * own_json's words. */
 static inline void owncapture_open(struct owncapture *own, const char *plan)
@@ -52,14 +43,13 @@ static inline void owncapture_open(struct owncapture *own, const char *plan)
 	autofree char *json = own_json(plan);
 	struct err e = ERR_INIT;
 
-	*own = (struct owncapture) { .path = "/dev/shm/unit-XXXXXX", .state = { .lock = -1 } };
+	*own = (struct owncapture) { .state = { .lock = -1 } };
 	own->c.state = &own->state;
-	if (!mkdtemp(own->path))
-		fail_msg("no directory");
+	scratch_open(&own->dir);
 	snprintf(own->state.id, sizeof(own->state.id), "unit%dx%u", getpid(), count++);
-	snprintf(own->state.path, sizeof(own->state.path), "%s/state", own->path);
-	own->state.fd = own_directory(own->path, "state");
-	own->out = own_directory(own->path, "out");
+	snprintf(own->state.path, sizeof(own->state.path), "%s/state", own->dir.path);
+	own->state.fd = scratch_dir(&own->dir, "state");
+	own->out = scratch_dir(&own->dir, "out");
 	if (tracing_open(&own->c.tracing, &e) < 0 || plan_parse(&own->c.plan, json, &e) < 0 ||
 	    ledger_open(&own->c.ledger, own->state.fd, &e) < 0 ||
 	    stop_create(&own->c.stop, own->state.fd, &e) < 0 ||
@@ -96,8 +86,24 @@ static inline void owncapture_close(struct owncapture *own)
 	tracing_close(own->c.tracing);
 	close(own->state.fd);
 	close(own->out);
-	if (r < 0 || io_remove_tree(AT_FDCWD, own->path, &e) < 0)
+	scratch_close(&own->dir);
+	if (r < 0)
 		fail_msg("%s", e.text);
+}
+
+/* Fixtures for tests that need no source and no condition: their state is the capture. */
+static inline int owncapture_setup(void **state)
+{
+	*state = calloc(1, sizeof(struct owncapture));
+	owncapture_open(*state, "{'schema':1,'name':'unit','max_time':1,'collect':[],'stop':[]}");
+	return 0;
+}
+
+static inline int owncapture_teardown(void **state)
+{
+	owncapture_close(*state);
+	free(*state);
+	return 0;
 }
 
 /* How many of the kernel's trace instances have TEXT in their name. */

@@ -26,6 +26,7 @@
 #include "message.h"
 #include "packetprogram.h"
 #include "pcapng.h"
+#include "scratch.h"
 #include "source/packets.h"
 #include "units.h"
 
@@ -34,8 +35,7 @@
 #define PORT 19700
 
 struct place {
-	char path[64];
-	int fd;
+	struct scratch dir;
 	json_t *spec;
 	struct source source;
 	struct state state;
@@ -71,12 +71,9 @@ static int place_open(void **state)
 	struct place *place = calloc(1, sizeof(*place));
 	struct err e = ERR_INIT;
 
-	snprintf(place->path, sizeof(place->path), "/dev/shm/packets-test-XXXXXX");
-	assert_non_null(mkdtemp(place->path));
-	place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(place->fd >= 0);
-	place->state.fd = place->fd;
-	assert_int_equal(stop_create(&place->stop, place->fd, &e), 0);
+	scratch_open(&place->dir);
+	place->state.fd = place->dir.fd;
+	assert_int_equal(stop_create(&place->stop, place->dir.fd, &e), 0);
 	place->report = shared(sizeof(*place->report));
 	place->source = (struct source) {
 		.ops = &packets_source,
@@ -93,7 +90,6 @@ static int place_open(void **state)
 static int place_close(void **state)
 {
 	struct place *place = *state;
-	struct err e = ERR_INIT;
 
 	if (place->source.data)
 		packets_source.free(&place->source);
@@ -102,8 +98,7 @@ static int place_close(void **state)
 	stop_close(place->stop);
 	munmap(place->report, sizeof(*place->report));
 	munmap(place->source.stats, sizeof(struct stats));
-	assert_int_equal(io_remove_tree(AT_FDCWD, place->path, &e), 0);
-	close(place->fd);
+	scratch_close(&place->dir);
 	free(place);
 	return 0;
 }
@@ -144,7 +139,7 @@ static struct recorder recorder_start(struct place *place)
 	recorder.pid = fork();
 	if (recorder.pid == 0) {
 		struct live live = { .engine = pair[1],
-				     .statedir = place->fd,
+				     .statedir = place->dir.fd,
 				     .stop = place->stop };
 		struct err e = ERR_INIT;
 
@@ -220,8 +215,8 @@ static void save(struct place *place, struct err *e)
 	pid = fork();
 	if (pid == 0) {
 		struct save job = {
-			.statedir = place->fd,
-			.outdir = place->fd,
+			.statedir = place->dir.fd,
+			.outdir = place->dir.fd,
 			.stop = &place->record,
 			.anchors = place->anchors,
 			.n_anchors = 2,
@@ -258,7 +253,7 @@ struct found {
 /* The numbers of the datagrams, by the 4 bytes in front of MARK. */
 static struct found file_read(struct place *place)
 {
-	autoclose int fd = openat(place->fd, "packets/packets.pcapng", O_RDONLY);
+	autoclose int fd = openat(place->dir.fd, "packets/packets.pcapng", O_RDONLY);
 	struct pcapng_reader *reader = NULL;
 	struct pcapng_packet packet;
 	struct found found = { 0 };
@@ -423,7 +418,7 @@ static void what_it_takes_is_what_it_says(void **state)
 	arm(place, "{\"keep\":8388608,\"payload\":128}");
 	assert_int_equal(place->cost.kernel_bytes, 16 << 20);
 	assert_int_equal(place->cost.tmpfs_bytes, 10 << 20);
-	assert_int_equal(fstatat(place->fd, "packets-3.ring", &st, 0), 0);
+	assert_int_equal(fstatat(place->dir.fd, "packets-3.ring", &st, 0), 0);
 	assert_in_range(st.st_size, 10 << 20, (10 << 20) + 4096);
 }
 
@@ -498,7 +493,7 @@ static void packets_of_any_name_their_interface(void **state)
 	arm(place, "{\"keep\":1048576,\"payload\":128,\"port\":[19700],\"filter\":\"udp\","
 		   "\"interface\":\"any\"}");
 	/* as if the interface had come only after that */
-	autoclose int names = openat(place->fd, "packets-3.names", O_WRONLY);
+	autoclose int names = openat(place->dir.fd, "packets-3.names", O_WRONLY);
 	assert_int_equal(ftruncate(names, 0), 0);
 	recorder = recorder_started(place);
 	send_numbered(1, 10);
@@ -661,7 +656,7 @@ static void by_hand(struct place *place, const char *json, uint64_t since)
 
 	arm(place, json);
 	packets = place->source.data;
-	names = packets_names_open(place->fd, packets->names_file, &e);
+	names = packets_names_open(place->dir.fd, packets->names_file, &e);
 	assert_int_equal(packets_names_link(names, DLT_EN10MB, &e), 0);
 	ring_counters(packets->ring)->seen_since = since;
 }
@@ -705,7 +700,8 @@ static void the_last_packet_before_the_stop_says_so(void **state)
 	decide(place, now + 250, NS_PER_S);
 	saved(place);
 	assert_int_equal(
-		io_read_file(place->fd, "packets/packets.pcapng", 1 << 20, &text, &size, &e), 0);
+		io_read_file(place->dir.fd, "packets/packets.pcapng", 1 << 20, &text, &size, &e),
+		0);
 	first = memmem(text, size, "AAAAMARK", 8);
 	second = memmem(text, size, "BAAAMARK", 8);
 	third = memmem(text, size, "CAAAMARK", 8);
@@ -730,7 +726,7 @@ static void losses_behind_the_cut_are_nobodys(void **state)
 	saved(place);
 	assert_int_equal(place->report->n_holes, 0);
 	assert_int_equal(place->report->outcome, OUTCOME_OK);
-	unlinkat(place->fd, "packets/packets.pcapng", 0);
+	unlinkat(place->dir.fd, "packets/packets.pcapng", 0);
 	place->record.cut = now + 550;
 	saved(place);
 	assert_int_equal(place->report->n_holes, 1);
@@ -777,13 +773,13 @@ static void a_broken_ring_is_a_sentence(void **state)
 
 	arm(place, loopback);
 	decide(place, clock_boot(), 0);
-	autoclose int fd = openat(place->fd, "packets-3.ring", O_WRONLY);
+	autoclose int fd = openat(place->dir.fd, "packets-3.ring", O_WRONLY);
 	assert_int_equal(pwrite(fd, "?", 1, 0), 1);
 	save(place, &e);
 	assert_true(e.code < 0);
 	assert_non_null(strstr(e.text, "not a ring"));
 	assert_int_equal(place->report->outcome, OUTCOME_FAILED);
-	assert_int_equal(unlinkat(place->fd, "packets-3.ring", 0), 0);
+	assert_int_equal(unlinkat(place->dir.fd, "packets-3.ring", 0), 0);
 	save(place, &e);
 	assert_int_equal(e.code, -ENOENT);
 }
@@ -809,14 +805,14 @@ static void names_are_read_as_far_as_they_are_names(void **state)
 		"interface 7 eth7\nlink 276\ngarbage\ninterface x y\ninterface 7 renamed0\n"
 		"interface 8 much-longer-than-a-name-can-be\ninterface 9";
 
-	assert_int_equal(io_create_file(place->fd, "names", text, sizeof(text) - 1, &e), 0);
-	assert_int_equal(packets_names_read(&names, place->fd, "names", &e), 0);
+	assert_int_equal(io_create_file(place->dir.fd, "names", text, sizeof(text) - 1, &e), 0);
+	assert_int_equal(packets_names_read(&names, place->dir.fd, "names", &e), 0);
 	assert_int_equal(names.link, 276);
 	assert_string_equal(packets_names_find(&names, 7), "renamed0");
 	assert_int_equal(strlen(packets_names_find(&names, 8)), 15);
 	assert_null(packets_names_find(&names, 9));
-	assert_true(packets_names_read(&names, place->fd, "none", &e) < 0);
-	assert_true(packets_names_open(place->fd, "none", &e) < 0);
+	assert_true(packets_names_read(&names, place->dir.fd, "none", &e) < 0);
+	assert_true(packets_names_open(place->dir.fd, "none", &e) < 0);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, place_open, place_close)

@@ -13,6 +13,7 @@
 #include "capture.h"
 #include "io.h"
 #include "probe.h"
+#include "scratch.h"
 
 #if defined(__x86_64__)
 #define FIRST "%di"
@@ -33,7 +34,7 @@ __attribute__((noinline)) int probe_test_called(int n)
 /* What a capture is to probes. */
 struct fixture {
 	char self[4096];
-	char dir[64];
+	struct scratch dir;
 	struct state state;
 	struct plan plan;
 	struct capture c;
@@ -47,11 +48,9 @@ static int set_up(void **state)
 	*state = f;
 	if (!f || readlink("/proc/self/exe", f->self, sizeof(f->self) - 1) < 0)
 		return -1;
-	strcpy(f->dir, "/tmp/tracer-test-probe.XXXXXX");
-	if (!mkdtemp(f->dir))
-		return -1;
+	scratch_open(&f->dir);
 	snprintf(f->state.id, sizeof(f->state.id), "probetest_%d", getpid());
-	f->state.fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	f->state.fd = f->dir.fd;
 	f->c = (struct capture) { .plan = &f->plan, .state = &f->state };
 	return tracing_open(&f->c.tracing, &e) < 0 || ledger_open(&f->c.ledger, f->state.fd, &e) < 0
 		       ? -1
@@ -69,8 +68,7 @@ static int tear_down(void **state)
 	tracing_close(f->c.tracing);
 	probes_free(&f->plan.probes);
 	json_decref(f->plan.json);
-	close(f->state.fd);
-	io_remove_tree(AT_FDCWD, f->dir, &e);
+	scratch_close(&f->dir);
 	free(f);
 	return e.code ? -1 : 0;
 }

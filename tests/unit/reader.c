@@ -18,13 +18,13 @@
 #include "clock.h"
 #include "io.h"
 #include "reader.h"
+#include "scratch.h"
 #include "units.h"
 
 struct place {
-	char path[64];
+	struct scratch dir;
 	char fifo[80]; /* whoever opens it hangs until somebody opens the other end */
 	char file[80];
-	int fd;
 };
 
 static int setup(void **state)
@@ -32,13 +32,11 @@ static int setup(void **state)
 	struct place *place = calloc(1, sizeof(*place));
 	struct err e = ERR_INIT;
 
-	strcpy(place->path, "/tmp/tracer-reader-XXXXXX");
-	assert_non_null(mkdtemp(place->path));
-	place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	snprintf(place->fifo, sizeof(place->fifo), "%s/fifo", place->path);
-	snprintf(place->file, sizeof(place->file), "%s/file", place->path);
+	scratch_open(&place->dir);
+	snprintf(place->fifo, sizeof(place->fifo), "%s/fifo", place->dir.path);
+	snprintf(place->file, sizeof(place->file), "%s/file", place->dir.path);
 	assert_int_equal(mkfifo(place->fifo, 0600), 0);
-	assert_int_equal(io_create_file(place->fd, "file", "content", 7, &e), 0);
+	assert_int_equal(io_create_file(place->dir.fd, "file", "content", 7, &e), 0);
 	*state = place;
 	return 0;
 }
@@ -46,10 +44,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct place *place = *state;
-	struct err e = ERR_INIT;
 
-	assert_int_equal(io_remove_tree(AT_FDCWD, place->path, &e), 0);
-	close(place->fd);
+	scratch_close(&place->dir);
 	free(place);
 	return 0;
 }
@@ -153,7 +149,7 @@ static void what_cannot_be_read_has_its_reason(void **state)
 	} cases[] = {
 		{ "/nonexistent", ENOENT, "absent" },
 		{ below, ENOTDIR, "absent" },
-		{ place->path, EISDIR, "a directory" },
+		{ place->dir.path, EISDIR, "a directory" },
 		{ "/dev/null", READER_REFUSED, "a device, pipe or socket" },
 		{ place->fifo, READER_REFUSED, "a device, pipe or socket" },
 	};
@@ -180,13 +176,13 @@ static void a_pattern_gives_the_paths_that_match(void **state)
 	char pattern[100], expected[200];
 	int n;
 
-	snprintf(pattern, sizeof(pattern), "%s/fi*", place->path);
+	snprintf(pattern, sizeof(pattern), "%s/fi*", place->dir.path);
 	n = snprintf(expected, sizeof(expected), "%s%c%s", place->fifo, 0, place->file);
 	reader_call(reader, READER_GLOB, pattern, &a);
 	assert_int_equal(a.error, 0);
 	assert_int_equal(a.size, n + 1);
 	assert_memory_equal(a.data, expected, a.size);
-	snprintf(pattern, sizeof(pattern), "%s/none*", place->path);
+	snprintf(pattern, sizeof(pattern), "%s/none*", place->dir.path);
 	reader_call(reader, READER_GLOB, pattern, &a);
 	assert_int_equal(a.error, 0);
 	assert_int_equal(a.size, 0);
@@ -204,9 +200,9 @@ static void more_matches_than_there_is_room_for_are_told(void **state)
 	memset(name, 'm', sizeof(name));
 	for (int i = 0; i < 1200; i++) {
 		snprintf(name + 240, 16, "%04d", i);
-		assert_int_equal(io_create_file(place->fd, name, "", 0, &e), 0);
+		assert_int_equal(io_create_file(place->dir.fd, name, "", 0, &e), 0);
 	}
-	snprintf(pattern, sizeof(pattern), "%s/m*", place->path);
+	snprintf(pattern, sizeof(pattern), "%s/m*", place->dir.path);
 	reader_call(reader, READER_GLOB, pattern, &a);
 	assert_true(a.truncated);
 	assert_true(a.size <= 256 << 10);

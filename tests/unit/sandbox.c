@@ -28,6 +28,7 @@
 #include "auto.h"
 #include "io.h"
 #include "sandbox.h"
+#include "scratch.h"
 
 #define COMPUTE (1 << SANDBOX_COMPUTE)
 #define HELD (1 << SANDBOX_HELD)
@@ -36,9 +37,8 @@
 
 /* Opened before the sandbox; all that is tried in it is tried on these. */
 struct bench {
-	char path[32];
-	int dir;  /* with the files `old` and `secret`, which is another user's */
-	int held; /* `old`, for reading and writing */
+	struct scratch dir; /* with the files `old` and `secret`, which is another user's */
+	int held;           /* `old`, for reading and writing */
 	int pair[2];
 	void *page;
 };
@@ -48,13 +48,11 @@ static int setup(void **state)
 	struct bench *b = calloc(1, sizeof(*b));
 	struct err e = ERR_INIT;
 
-	strcpy(b->path, "/dev/shm/unit-XXXXXX");
-	assert_non_null(mkdtemp(b->path));
-	b->dir = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(io_create_file(b->dir, "old", "old", 3, &e), 0);
-	assert_int_equal(io_create_file(b->dir, "secret", "secret", 6, &e), 0);
-	assert_int_equal(fchownat(b->dir, "secret", 12345, 12345, 0), 0);
-	b->held = openat(b->dir, "old", O_RDWR | O_CLOEXEC);
+	scratch_open(&b->dir);
+	assert_int_equal(io_create_file(b->dir.fd, "old", "old", 3, &e), 0);
+	assert_int_equal(io_create_file(b->dir.fd, "secret", "secret", 6, &e), 0);
+	assert_int_equal(fchownat(b->dir.fd, "secret", 12345, 12345, 0), 0);
+	b->held = openat(b->dir.fd, "old", O_RDWR | O_CLOEXEC);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b->pair), 0);
 	b->page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	*state = b;
@@ -64,14 +62,12 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct bench *b = *state;
-	struct err e = ERR_INIT;
 
-	close(b->dir);
 	close(b->held);
 	close(b->pair[0]);
 	close(b->pair[1]);
 	munmap(b->page, 4096);
-	assert_int_equal(io_remove_tree(AT_FDCWD, b->path, &e), 0);
+	scratch_close(&b->dir);
 	free(b);
 	return 0;
 }
@@ -126,61 +122,61 @@ static long sleep_shortly(const struct bench *b)
 
 static long open_to_read(const struct bench *b)
 {
-	return openat(b->dir, "old", O_RDONLY | O_CLOEXEC);
+	return openat(b->dir.fd, "old", O_RDONLY | O_CLOEXEC);
 }
 
 static long open_of_another_user(const struct bench *b)
 {
-	return openat(b->dir, "secret", O_RDONLY | O_CLOEXEC);
+	return openat(b->dir.fd, "secret", O_RDONLY | O_CLOEXEC);
 }
 
 static long make_new(const struct bench *b)
 {
-	return openat(b->dir, "new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return openat(b->dir.fd, "new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
 static long open_to_write(const struct bench *b)
 {
-	return openat(b->dir, "old", O_WRONLY | O_CLOEXEC);
+	return openat(b->dir.fd, "old", O_WRONLY | O_CLOEXEC);
 }
 
 static long open_to_read_and_write(const struct bench *b)
 {
-	return openat(b->dir, "old", O_RDWR | O_CLOEXEC);
+	return openat(b->dir.fd, "old", O_RDWR | O_CLOEXEC);
 }
 
 static long open_to_truncate(const struct bench *b)
 {
-	return openat(b->dir, "old", O_RDONLY | O_TRUNC | O_CLOEXEC);
+	return openat(b->dir.fd, "old", O_RDONLY | O_TRUNC | O_CLOEXEC);
 }
 
 static long make_or_open(const struct bench *b)
 {
-	return openat(b->dir, "new-too", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	return openat(b->dir.fd, "new-too", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 }
 
 static long open_by_openat2(const struct bench *b)
 {
 	struct open_how how = { .flags = O_WRONLY };
 
-	return syscall(SYS_openat2, b->dir, "old", &how, sizeof(how));
+	return syscall(SYS_openat2, b->dir.fd, "old", &how, sizeof(how));
 }
 
 static long list_directory(const struct bench *b)
 {
 	char entries[1024];
 
-	return syscall(SYS_getdents64, b->dir, entries, sizeof(entries));
+	return syscall(SYS_getdents64, b->dir.fd, entries, sizeof(entries));
 }
 
 static long remove_file(const struct bench *b)
 {
-	return unlinkat(b->dir, "old", 0);
+	return unlinkat(b->dir.fd, "old", 0);
 }
 
 static long rename_file(const struct bench *b)
 {
-	return renameat(b->dir, "old", b->dir, "young");
+	return renameat(b->dir.fd, "old", b->dir.fd, "young");
 }
 
 static long change_mode(const struct bench *b)
@@ -246,7 +242,7 @@ static long become_root(const struct bench *b)
 
 static long mount_something(const struct bench *b)
 {
-	return mount("none", b->path, "tmpfs", 0, NULL);
+	return mount("none", b->dir.path, "tmpfs", 0, NULL);
 }
 
 static long have_new_namespace(const struct bench *b)

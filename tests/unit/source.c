@@ -468,7 +468,7 @@ static void arming_where_no_room_is_left_fails_with_nothing_made(void **state)
 	struct err e = ERR_INIT;
 
 	probe(b);
-	snprintf(full, sizeof(full), "%s/full", b->own.path);
+	snprintf(full, sizeof(full), "%s/full", b->own.dir.path);
 	assert_int_equal(mkdir(full, 0700), 0);
 	assert_int_equal(mount("none", full, "tmpfs", 0, "size=64k"), 0);
 	dir = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

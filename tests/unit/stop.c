@@ -15,14 +15,14 @@
 
 #include "auto.h"
 #include "io.h"
+#include "scratch.h"
 #include "stop.h"
 
 #define RACERS 8
 #define ROUNDS 6000
 
 struct bench {
-	char path[32];
-	int dir;
+	struct scratch dir;
 	struct stop_page *page;
 };
 
@@ -31,10 +31,8 @@ static int setup(void **state)
 	struct bench *b = calloc(1, sizeof(*b));
 	struct err e = ERR_INIT;
 
-	strcpy(b->path, "/dev/shm/unit-XXXXXX");
-	assert_non_null(mkdtemp(b->path));
-	b->dir = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(stop_create(&b->page, b->dir, &e), 0);
+	scratch_open(&b->dir);
+	assert_int_equal(stop_create(&b->page, b->dir.fd, &e), 0);
 	*state = b;
 	return 0;
 }
@@ -42,11 +40,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct bench *b = *state;
-	struct err e = ERR_INIT;
 
 	stop_close(b->page);
-	close(b->dir);
-	assert_int_equal(io_remove_tree(AT_FDCWD, b->path, &e), 0);
+	scratch_close(&b->dir);
 	free(b);
 	return 0;
 }
@@ -128,8 +124,8 @@ static void one_of_many_at_once_decides_and_its_record_is_whole(void **state)
 	int status;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		assert_int_equal(unlinkat(b->dir, "stop", 0), 0);
-		assert_int_equal(stop_create(&pages[i], b->dir, &e), 0);
+		assert_int_equal(unlinkat(b->dir.fd, "stop", 0), 0);
+		assert_int_equal(stop_create(&pages[i], b->dir.fd, &e), 0);
 	}
 	for (unsigned char i = 0; i < RACERS; i++)
 		if (fork() == 0)
@@ -151,7 +147,7 @@ static void another_process_reads_it_by_name(void **state)
 	struct stop_page *page;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(stop_open(&page, b->dir, &e), 0);
+	assert_int_equal(stop_open(&page, b->dir.fd, &e), 0);
 	assert_true(stop_decide(b->page, &r));
 	assert_record_of(stop_get(page), 'x');
 	stop_set_comm(page, "a-name-that-is-longer-than-a-task-can-have");
@@ -167,11 +163,11 @@ static void what_was_being_written_by_one_that_was_killed_is_open_again(void **s
 	struct stop_page *page;
 	uint32_t writing = 1;
 	struct err e = ERR_INIT;
-	autoclose int fd = openat(b->dir, "stop", O_WRONLY | O_CLOEXEC);
+	autoclose int fd = openat(b->dir.fd, "stop", O_WRONLY | O_CLOEXEC);
 
 	assert_int_equal(pwrite(fd, &writing, sizeof(writing), 0), sizeof(writing));
 	assert_false(stop_decide(b->page, &r));
-	assert_int_equal(stop_open(&page, b->dir, &e), 0);
+	assert_int_equal(stop_open(&page, b->dir.fd, &e), 0);
 	assert_null(stop_get(page));
 	assert_true(stop_decide(page, &r));
 	assert_record_of(stop_get(page), 'x');
@@ -195,15 +191,15 @@ static void a_page_that_is_there_or_cut_short_or_missing_is_said(void **state)
 	struct stop_page *page;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(stop_create(&page, b->dir, &e), -EEXIST);
-	unlinkat(b->dir, "stop", 0);
-	assert_int_equal(stop_open(&page, b->dir, &e), -ENOENT);
-	assert_int_equal(io_create_file(b->dir, "stop", "short", 5, &e), 0);
-	assert_true(stop_open(&page, b->dir, &e) < 0);
+	assert_int_equal(stop_create(&page, b->dir.fd, &e), -EEXIST);
+	unlinkat(b->dir.fd, "stop", 0);
+	assert_int_equal(stop_open(&page, b->dir.fd, &e), -ENOENT);
+	assert_int_equal(io_create_file(b->dir.fd, "stop", "short", 5, &e), 0);
+	assert_true(stop_open(&page, b->dir.fd, &e) < 0);
 	assert_non_null(strstr(e.text, "cut short"));
-	unlinkat(b->dir, "stop", 0);
-	assert_int_equal(symlinkat("/dev/zero", b->dir, "stop"), 0);
-	assert_int_equal(stop_open(&page, b->dir, &e), -ELOOP);
+	unlinkat(b->dir.fd, "stop", 0);
+	assert_int_equal(symlinkat("/dev/zero", b->dir.fd, "stop"), 0);
+	assert_int_equal(stop_open(&page, b->dir.fd, &e), -ELOOP);
 	stop_close(NULL);
 }
 

@@ -12,11 +12,11 @@
 
 #include "auto.h"
 #include "io.h"
+#include "scratch.h"
 #include "tree.h"
 
 struct bench {
-	char path[32];
-	int dir;
+	struct scratch dir;
 	char seen[1000];
 	const char *refused; /* the file at which the visitor fails */
 };
@@ -25,7 +25,7 @@ static void put(const struct bench *b, const char *path)
 {
 	struct err e = ERR_INIT;
 
-	assert_int_equal(io_create_file(b->dir, path, "x", 1, &e), 0);
+	assert_int_equal(io_create_file(b->dir.fd, path, "x", 1, &e), 0);
 }
 
 static int setup(void **state)
@@ -33,18 +33,16 @@ static int setup(void **state)
 	struct bench *b = calloc(1, sizeof(*b));
 	struct err e = ERR_INIT;
 
-	strcpy(b->path, "/dev/shm/unit-XXXXXX");
-	assert_non_null(mkdtemp(b->path));
-	b->dir = open(b->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(io_make_dirs(b->dir, "b/deep/er", &e), 0);
-	assert_int_equal(io_make_dirs(b->dir, "empty", &e), 0);
+	scratch_open(&b->dir);
+	assert_int_equal(io_make_dirs(b->dir.fd, "b/deep/er", &e), 0);
+	assert_int_equal(io_make_dirs(b->dir.fd, "empty", &e), 0);
 	put(b, "c");
 	put(b, "b/two");
 	put(b, "b/deep/er/.hidden");
 	put(b, "a");
-	assert_int_equal(symlinkat("a", b->dir, "link"), 0);
-	assert_int_equal(symlinkat("b", b->dir, "b/deep/loop"), 0);
-	assert_int_equal(mkfifoat(b->dir, "pipe", 0600), 0);
+	assert_int_equal(symlinkat("a", b->dir.fd, "link"), 0);
+	assert_int_equal(symlinkat("b", b->dir.fd, "b/deep/loop"), 0);
+	assert_int_equal(mkfifoat(b->dir.fd, "pipe", 0600), 0);
 	*state = b;
 	return 0;
 }
@@ -52,10 +50,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct bench *b = *state;
-	struct err e = ERR_INIT;
 
-	close(b->dir);
-	assert_int_equal(io_remove_tree(AT_FDCWD, b->path, &e), 0);
+	scratch_close(&b->dir);
 	free(b);
 	return 0;
 }
@@ -74,7 +70,7 @@ static void every_regular_file_is_visited_in_order_and_nothing_else(void **state
 	struct bench *b = *state;
 	struct err e = ERR_INIT;
 
-	assert_int_equal(tree_walk(b->dir, visit, b, &e), 0);
+	assert_int_equal(tree_walk(b->dir.fd, visit, b, &e), 0);
 	assert_string_equal(b->seen, "a b/deep/er/.hidden b/two c ");
 }
 
@@ -84,7 +80,7 @@ static void the_first_error_ends_the_walk(void **state)
 	struct err e = ERR_INIT;
 
 	b->refused = "b/deep/er/.hidden";
-	assert_true(tree_walk(b->dir, visit, b, &e) < 0);
+	assert_true(tree_walk(b->dir.fd, visit, b, &e) < 0);
 	assert_string_equal(e.text, "refused");
 	assert_string_equal(b->seen, "a b/deep/er/.hidden ");
 }
@@ -94,14 +90,14 @@ static void a_tree_is_synced_with_links_and_all(void **state)
 	struct bench *b = *state;
 	struct err e = ERR_INIT;
 
-	if (tree_sync(b->dir, &e) < 0)
+	if (tree_sync(b->dir.fd, &e) < 0)
 		fail_msg("%s", e.text);
 }
 
 static void what_is_no_directory_is_said(void **state)
 {
 	struct bench *b = *state;
-	autoclose int file = openat(b->dir, "a", O_RDONLY | O_CLOEXEC);
+	autoclose int file = openat(b->dir.fd, "a", O_RDONLY | O_CLOEXEC);
 	struct err e = ERR_INIT;
 
 	assert_int_equal(tree_walk(file, visit, b, &e), -ENOTDIR);
