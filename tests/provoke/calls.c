@@ -29,38 +29,21 @@ struct calls {
 	uint64_t wait_ms;
 };
 
-static void options_read(struct calls *what, char **argv)
-{
-	const struct {
-		const char *name;
-		uint64_t *value;
-	} options[] = {
-		{ "--calls", &what->calls },
-		{ "--rate", &what->rate },
-		{ "--again", &what->again },
-		{ "--wait", &what->wait_ms },
-	};
-	size_t i;
-
-	for (; *argv; argv += 2) {
-		for (i = 0; i < sizeof(options) / sizeof(*options); i++)
-			if (!strcmp(*argv, options[i].name))
-				break;
-		if (i == sizeof(options) / sizeof(*options) || !argv[1])
-			die("unknown or incomplete option '%s'", *argv);
-		*options[i].value = number_of(argv[1]);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	struct calls what = { .calls = 1000, .rate = 10000 };
+	const struct option options[] = {
+		{ "--calls", &what.calls },
+		{ "--rate", &what.rate },
+		{ "--again", &what.again },
+		{ "--wait", &what.wait_ms },
+		{},
+	};
 	uint64_t number;
 
 	(void)argc;
-	options_read(&what, argv + 1);
-	printf("calls pid=%d boot_ns=%lu\n", getpid(), (unsigned long)boot_ns());
-	fflush(stdout);
+	options_read(options, argv + 1);
+	say("calls pid=%d boot_ns=%lu", getpid(), (unsigned long)boot_ns());
 	sleep_ns(what.wait_ms * NS_PER_MS);
 	for (number = 1; number <= what.calls; number++) {
 		calls_number(number);
@@ -69,7 +52,6 @@ int main(int argc, char **argv)
 	}
 	while (what.again--)
 		calls_number(what.calls);
-	printf("done numbers=%lu boot_ns=%lu\n", (unsigned long)what.calls,
-	       (unsigned long)boot_ns());
+	say("done numbers=%lu boot_ns=%lu", (unsigned long)what.calls, (unsigned long)boot_ns());
 	return 0;
 }

@@ -6,12 +6,10 @@
  * long as it does. Every --packet-every numbers worker 0 sends a UDP packet with its own count as
  * its 8 bytes of payload. With --gate 1 all wait for a line on stdin. Nothing of this changes
  * anything: no such priority class exists. */
-#include <arpa/inet.h>
 #include <stdbool.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,35 +45,13 @@ struct worker {
 	int socket;
 };
 
-static int packet_socket(const struct numbers *what)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(what->port) };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		die_sys("cannot make a socket to port %lu", (unsigned long)what->port);
-	return fd;
-}
-
-/* That nobody listens comes back as an error of the next packet, which is then not sent. */
-static void worker_packet(struct worker *w)
-{
-	w->packets++;
-	while (send(w->socket, &w->packets, sizeof(w->packets), 0) < 0)
-		if (errno != ECONNREFUSED)
-			die_sys("cannot send");
-}
-
 static void worker_stop(const struct worker *w)
 {
 	uint64_t before = boot_ns();
 
 	syscall(SYS_setpriority, w->what->stop_which, w->number, 0);
-	printf("stop number=%lu packets=%lu pid=%d before=%lu after=%lu\n",
-	       (unsigned long)w->number, (unsigned long)w->packets, getpid(), (unsigned long)before,
-	       (unsigned long)boot_ns());
-	fflush(stdout);
+	say("stop number=%lu packets=%lu pid=%d before=%lu after=%lu", (unsigned long)w->number,
+	    (unsigned long)w->packets, getpid(), (unsigned long)before, (unsigned long)boot_ns());
 }
 
 static bool worker_stops(const struct worker *w)
@@ -106,7 +82,7 @@ static void worker_run(struct worker *w)
 		if (worker_stops(w))
 			worker_stop(w);
 		if (w->socket >= 0 && w->number % w->what->packet_every == 0)
-			worker_packet(w);
+			packet_send(w->socket, ++w->packets);
 		if (w->what->rate)
 			worker_pace(w);
 		if (w->number % 1024 == 0 && boot_ns() > deadline)
@@ -127,29 +103,25 @@ static void worker_main(const struct numbers *what, uint64_t index)
 		.what = what,
 		.index = index,
 		.last = index == 0 && what->stop ? what->stop + what->storm : UINT64_MAX,
-		.socket = index == 0 && what->packet_every ? packet_socket(what) : -1,
+		.socket = index == 0 && what->packet_every ? packet_socket(what->port) : -1,
 	};
 
 	pin_to(index % sysconf(_SC_NPROCESSORS_ONLN));
-	printf("worker=%lu pid=%d\n", (unsigned long)index, getpid());
-	fflush(stdout);
+	say("worker=%lu pid=%d", (unsigned long)index, getpid());
 	worker_wait(&w);
 	w.started = boot_ns();
 	worker_run(&w);
 	if (index == 0)
 		*what->over = 1;
-	printf("done worker=%lu numbers=%lu packets=%lu ns=%lu\n", (unsigned long)index,
-	       (unsigned long)w.number, (unsigned long)w.packets,
-	       (unsigned long)(boot_ns() - w.started));
+	say("done worker=%lu numbers=%lu packets=%lu ns=%lu", (unsigned long)index,
+	    (unsigned long)w.number, (unsigned long)w.packets,
+	    (unsigned long)(boot_ns() - w.started));
 	exit(0);
 }
 
-static void options_read(struct numbers *what, char **argv)
+static void numbers_options(struct numbers *what, char **argv)
 {
-	const struct {
-		const char *name;
-		uint64_t *value;
-	} options[] = {
+	const struct option options[] = {
 		{ "--workers", &what->workers },
 		{ "--stop", &what->stop },
 		{ "--storm", &what->storm },
@@ -160,17 +132,10 @@ static void options_read(struct numbers *what, char **argv)
 		{ "--stop-which", &what->stop_which },
 		{ "--max-time", &what->max_time_s },
 		{ "--gate", &what->gate },
+		{},
 	};
-	size_t i;
 
-	for (; *argv; argv += 2) {
-		for (i = 0; i < sizeof(options) / sizeof(*options); i++)
-			if (!strcmp(*argv, options[i].name))
-				break;
-		if (i == sizeof(options) / sizeof(*options) || !argv[1])
-			die("unknown or incomplete option '%s'", *argv);
-		*options[i].value = number_of(argv[1]);
-	}
+	options_read(options, argv);
 }
 
 static void worker_fork(const struct numbers *what, uint64_t index)
@@ -197,7 +162,7 @@ int main(int argc, char **argv)
 	uint64_t i;
 
 	(void)argc;
-	options_read(&what, argv + 1);
+	numbers_options(&what, argv + 1);
 	what.over = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (what.over == MAP_FAILED || pipe(what.gate_fds) < 0)
 		die_sys("cannot begin");

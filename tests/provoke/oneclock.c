@@ -1,34 +1,13 @@
 /* Makes at one instant a kernel event, a UDP packet and a line of the kernel log, --times times,
  * and says when. Each carries the same number: getpriority(77, number), 8 bytes of payload,
  * "oneclock number NUMBER". Then makes the event to stop at, a setpriority(99, 0). */
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "provoke.h"
 
 #define PORT 19777
-
-static int packet_socket(void)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		die_sys("cannot make a socket");
-	return fd;
-}
-
-/* The answer to the packet before, that nobody listens, comes back as an error of this one. */
-static void packet_send(int fd, uint64_t number)
-{
-	while (send(fd, &number, sizeof(number), 0) < 0)
-		if (errno != ECONNREFUSED)
-			die_sys("cannot send");
-}
 
 static void once(int packets, int kmsg, uint64_t number)
 {
@@ -52,7 +31,7 @@ static void once(int packets, int kmsg, uint64_t number)
 int main(int argc, char **argv)
 {
 	uint64_t times = argc > 1 ? number_of(argv[1]) : 3;
-	int packets = packet_socket();
+	int packets = packet_socket(PORT);
 	int kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	uint64_t i;
 

@@ -101,13 +101,6 @@ static uint32_t crc32c(const void *data, size_t size)
 	return crc;
 }
 
-/* Says a fact on stdout: a line of NAME=VALUE for scripts. */
-#define say(fmt, ...)                            \
-	do {                                     \
-		printf(fmt "\n", ##__VA_ARGS__); \
-		fflush(stdout);                  \
-	} while (0)
-
 /* The events. */
 
 static struct conn_record conn_record(const struct node *n, bool accepted)
@@ -491,25 +484,14 @@ static void node_address(struct sockaddr_in *sin, const char *address, const cha
 
 static void node_options(struct node *n, char **argv)
 {
-	const struct {
-		const char *name;
-		uint64_t *value;
-	} options[] = {
+	const struct option options[] = {
 		{ "--die-after", &n->die_after }, { "--clean-after", &n->clean_after },
 		{ "--storm", &n->storm },         { "--every", &n->every_ms },
 		{ "--timeout", &n->timeout_ms },  { "--max-time", &n->max_time_s },
-		{ "--clients", &n->clients },
+		{ "--clients", &n->clients },     {},
 	};
-	size_t i;
 
-	for (; *argv; argv += 2) {
-		for (i = 0; i < sizeof(options) / sizeof(*options); i++)
-			if (!strcmp(*argv, options[i].name))
-				break;
-		if (i == sizeof(options) / sizeof(*options) || !argv[1])
-			usage();
-		*options[i].value = number_of(argv[1]);
-	}
+	options_read(options, argv);
 }
 
 static int run_probes(const char *what)
