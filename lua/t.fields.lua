@@ -127,7 +127,7 @@ fields.files = {
   doc = "Files as they are at the start, at the stop, or again and again.",
   what = {
     key = "paths", each = "path", type = types.path, least = 1, accepts = { try = true },
-    doc = "Paths with globs; {pid} and {FIELD} stand for integer fields of the stop event.", from = "glob(7)",
+    doc = "Paths with globs; {FIELD} stands for an integer field of the stop event, {common_pid} for its task.", from = "glob(7)",
   },
   name,
   {

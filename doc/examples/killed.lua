@@ -7,7 +7,7 @@ return {
   collect = {
     t.ftrace { name = "its", pids = pid, keep = "8M", "signal:*", "sched:sched_process_*" },
     t.ftrace { name = "signals", keep = "1M", t.event { "signal:signal_generate", stack = true } },
-    t.files { name = "sender", t.try { "/proc/{pid}/status", "/proc/{pid}/cmdline" } },
+    t.files { name = "sender", t.try { "/proc/{common_pid}/status", "/proc/{common_pid}/cmdline" } },
     t.files { name = "process", at = "both", t.try("/proc/" .. pid .. "/status") },
   },
   stop = {

@@ -35,16 +35,19 @@ static bool field_in_text(const char *text, const char *name, size_t n, char *va
 	return false;
 }
 
+/* Of an event that has no `pid` of its own, that is the task in which it happened. */
 static bool field_value(const struct stop_record *stop, const char *name, size_t n, char *value,
 			size_t size)
 {
+	bool is_task = (n == 3 && !strncmp(name, "pid", n)) ||
+		       (n == 10 && !strncmp(name, "common_pid", n));
+
 	if (!stop)
 		return false;
-	if (n == 3 && strncmp(name, "pid", 3) == 0 && stop->pid >= 0) {
-		snprintf(value, size, "%d", stop->pid);
+	if (field_in_text(stop->text, name, n, value, size))
 		return true;
-	}
-	return field_in_text(stop->text, name, n, value, size);
+	snprintf(value, size, "%d", stop->pid);
+	return is_task && stop->pid >= 0;
 }
 
 /* Puts the fields of the stop event into a path. Returns false with the sentence in NOTE. */

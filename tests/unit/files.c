@@ -503,6 +503,22 @@ static void fields_of_the_stop_stand_in_paths(void **state)
 	assert_null(errors(b, "files/start"));
 }
 
+static void an_events_own_pid_comes_before_its_tasks(void **state)
+{
+	struct bench *b = *state;
+	struct stop_record record = { .pid = 77, .text = "oom:mark_victim pid=88" };
+
+	put(b, "p88", "victim");
+	put(b, "t77", "task");
+	spec(b, "p{pid} t{common_pid}", "\"stop\":true");
+	start(b);
+	decide(b, record);
+	leave(b);
+	assert_int_equal(save(b), 0);
+	assert_true(has(b, "files/stop", "p88", "victim"));
+	assert_true(has(b, "files/stop", "t77", "task"));
+}
+
 static void a_stop_without_a_task_has_no_pid(void **state)
 {
 	struct bench *b = *state;
@@ -757,6 +773,7 @@ int main(void)
 		FILES_TEST(nothing_but_failures_is_no_partial),
 		FILES_TEST(what_is_longer_than_the_limit_keeps_its_head),
 		FILES_TEST(fields_of_the_stop_stand_in_paths),
+		FILES_TEST(an_events_own_pid_comes_before_its_tasks),
 		FILES_TEST(a_stop_without_a_task_has_no_pid),
 		FILES_TEST(a_path_that_appears_is_sampled),
 		FILES_TEST(a_sample_that_fails_is_a_record),
