@@ -58,12 +58,24 @@ static int ftrace_set(struct capture *c, const char *instance, const struct ftra
 	return instance_append(c->tracing, instance, path, value, e);
 }
 
+/* A trigger knows nothing of the event's own filter. */
+static int ftrace_stack(struct capture *c, const char *instance, const struct ftrace_event *event,
+			struct err *e)
+{
+	autofree char *text = NULL;
+
+	if (asprintf(&text, "stacktrace%s%s", event->filter ? " if " : "",
+		     event->filter ? event->filter : "") < 0)
+		return err_set(e, "no memory");
+	return ftrace_set(c, instance, event, "trigger", text, e);
+}
+
 static int ftrace_enable(struct capture *c, const char *instance, const struct ftrace_event *event,
 			 struct err *e)
 {
 	if (event->filter && ftrace_set(c, instance, event, "filter", event->filter, e) < 0)
 		return e->code;
-	if (event->stack && ftrace_set(c, instance, event, "trigger", "stacktrace", e) < 0)
+	if (event->stack && ftrace_stack(c, instance, event, e) < 0)
 		return e->code;
 	return ftrace_set(c, instance, event, "enable", "1", e);
 }
@@ -175,10 +187,13 @@ static int ftrace_make(struct source *s, struct capture *c, const char *instance
 	    ftrace_size(c, instance, side == BEFORE ? f->keep : f->post_keep, e) < 0 ||
 	    ftrace_pids(s, c, instance, e) < 0)
 		return e->code;
+	/* the kernel runs an event's triggers newest first: the stop event's stack, then the end */
+	if (ftrace_arm_triggers(c, instance, side == BEFORE ? "traceoff" : "traceon", e) < 0)
+		return e->code;
 	for (size_t i = 0; i < f->n_events; i++)
 		if (ftrace_enable(c, instance, &f->events[i], e) < 0)
 			return e->code;
-	return ftrace_arm_triggers(c, instance, side == BEFORE ? "traceoff" : "traceon", e);
+	return 0;
 }
 
 static int ftrace_make_ring(struct source *s, struct capture *c, enum side side, struct err *e)

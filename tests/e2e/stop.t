@@ -81,6 +81,22 @@ t "pids: the ring ends soon after the event" awk -v e="$(m .stop.event.boot)" '{
 quiet pids --stop-which 98
 kill $gated
 
+# The stop event has its stack, though it ends the ring; so has each other event, and what the filter rejects has none.
+numbers_recipe stacks 'keep = "1M", stack = true'
+fires stacks number
+t "stacks: the stop event's is the last in the ring" \
+	has <(awk '/^ .*setpriority/ { n = NR } { line[NR] = $0 } END { print line[n + 1] }' "$b/trace/numbers.txt") 'kernel_stack|stack trace'
+recipe one-stack <<-'LUA'
+	-- Whose stack is it?
+	return {
+	  collect = t.ftrace { name = "numbers", keep = "1M",
+	    t.event { "syscalls:sys_enter_getpriority", filter = "which == 100 && who == 7", stack = true } },
+	  stop = t.event { name = "number", "syscalls:sys_enter_setpriority", filter = "which == 99" },
+	}
+LUA
+fires one-stack number
+t "one-stack: what the filter rejects has no stack" is "$(grep -cE 'kernel_stack|stack trace' "$b/trace/numbers.txt")" 1
+
 numbers_recipe after 'keep = "1M"' "t.event { name = \"number\", $setpriority, filter = \"which == 99\" }" 'post = "50ms",'
 fires after number
 t "after: it goes on for 50 ms" within "$(awk '$3 == 100 { n = $1 } END { printf "%.0f", n / 1000 }' "$T/numbers")" \
