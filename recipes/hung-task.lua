@@ -2,17 +2,14 @@
 --
 --   tracer hung-task.lua [keep=64M]
 --
--- Stops when the kernel reports a task that has not run for kernel.hung_task_timeout_secs, which must not be 0. The ring
--- then tells what ran before it went to sleep if it is large enough to reach back that far.
+-- Stops when the kernel finds a task that has waited for kernel.hung_task_timeout_secs, which must not be 0, or a CPU
+-- that is stuck. The ring "blocked" tells where the task went to sleep and what ran before, if it is large enough to
+-- reach back that far; "stacks" where each thread was at the stop: one of them holds what the hung one waits for.
 local keep = t.args { "keep:size=64M" }
 
 return {
   collect = {
-    t.ftrace {
-      name = "hung", keep = "1M",
-      t.event { "sched:sched_process_hang", stack = true },
-      "printk:console",
-    },
+    t.ftrace { name = "hung", keep = "1M", "sched:sched_process_hang", "printk:console" },
     t.ftrace {
       name = "blocked", keep = keep,
       t.event { "sched:sched_switch", filter = "prev_state & 2", stack = true }, -- uninterruptible sleep
@@ -21,15 +18,15 @@ return {
       name = "samples", every = "10s", keep = "30m", "/proc/loadavg", "/proc/diskstats",
       t.try "/proc/pressure/io",
     },
-    t.files {
-      name = "task", "/proc/locks",
-      t.try { "/proc/{pid}/stack", "/proc/{pid}/wchan", "/proc/{pid}/status" },
-    },
+    -- of all threads: the event is one of khungtaskd, so {pid} would not be the task that hung
+    t.files { name = "stacks", t.try { "/proc/[0-9]*/task/[0-9]*/stack", "/proc/[0-9]*/task/[0-9]*/stat" } },
+    t.files { name = "system", "/proc/locks", "/proc/mounts", t.try "/proc/sys/kernel/hung_task_*" },
     t.log { "kernel", keep = "8M" },
   },
   stop = {
     t.event { name = "hung task", "sched:sched_process_hang" },
-    t.line { name = "lockup", text = "blocked for more than" },
+    t.line { name = "soft lockup", text = "soft lockup" },
+    t.line { name = "rcu stall", text = "detected stall" },
   },
-  post = "1s",
+  post = "1s", -- the stack of the task in the kernel's log
 }

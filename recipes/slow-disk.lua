@@ -6,6 +6,11 @@
 -- slow without an error: end it by Ctrl+C while it is slow, the ring has each request from its issue to its end.
 local keep = t.args { "keep:size=128M" }
 
+-- A line that begins with the driver of a disk; "timeout" alone is in many others.
+local driver = [[^(ata\d|sd |sr |scsi |nvme |mmc\d|md/|device-mapper|mpt\dsas|megaraid_sas|hv_storvsc)]]
+local trouble = "(timeout(?! set)|timed out|timing out|resetting|will reset|slow to respond|task abort|offlin|"
+  .. "failing path|disk failure)"
+
 return {
   collect = {
     t.ftrace {
@@ -23,9 +28,14 @@ return {
     t.log { "kernel", keep = "8M" },
   },
   stop = {
-    t.event { name = "request failed", "block:block_rq_complete", filter = "error != 0" },
+    t.event {
+      name = "request failed", "block:block_rq_complete",
+      -- "N" is a command and no transfer: an empty CD drive fails them whenever somebody looks into it. -95 is
+      -- EOPNOTSUPP: what the disk cannot do is done in another way.
+      filter = 'error != 0 && error != -95 && rwbs != "N"',
+    },
     t.line { name = "disk error", text = "I/O error" },
-    t.line { name = "disk timeout", regex = "(timed out|timeout|resetting link|hard resetting)" },
+    t.line { name = "disk timeout", regex = "(?i)" .. driver .. ".*" .. trouble },
   },
   post = "500ms",
 }

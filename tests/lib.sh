@@ -142,6 +142,7 @@ begin() {
 	local name=$1
 
 	shift
+	: >"$T/$name.err" # before the child comes to it: what an earlier one said is not of this one
 	# bash would have it ignore Ctrl+C
 	env --default-signal=INT,QUIT "$@" >"$T/$name.out" 2>"$T/$name.err" </dev/null 9<&- &
 	pid=$!
@@ -223,8 +224,8 @@ machine_all() {
 		echo "$f:" && grep -vFf <(foreign) "$tracefs/$f"
 	done
 	sysctl kernel.core_pattern kernel.core_pipe_limit kernel.printk kernel.ftrace_enabled kernel.kptr_restrict \
-		kernel.hung_task_timeout_secs kernel.hung_task_panic kernel.sched_schedstats kernel.sysrq \
-		fs.suid_dumpable vm.oom_dump_tasks net.core.bpf_jit_enable net.core.rmem_max 2>/dev/null
+		kernel.hung_task_timeout_secs kernel.hung_task_warnings kernel.hung_task_panic kernel.sched_schedstats \
+		kernel.sysrq fs.suid_dumpable vm.oom_dump_tasks net.core.bpf_jit_enable net.core.rmem_max 2>/dev/null
 	echo "mounts:" && cat "/proc/$TEST_OUTER/mounts"
 	echo "loop devices:" && losetup -a | grep -F "$T"
 	echo "state:" && ls -dA /run/tracer/* /dev/shm/tracer* 2>/dev/null | grep -vFf <(foreign)
@@ -297,13 +298,14 @@ scoutfs_probes() {
 
 # oom_in BYTES COMMAND...: in a memory cgroup of that size.
 oom_in() {
-	local bytes=$1 group
+	local bytes=$1 group limit
 
 	shift
-	for group in /sys/fs/cgroup/memory/tracer-test-$$ /sys/fs/cgroup/tracer-test-$$; do
-		mkdir "$group" 2>/dev/null || continue
-		at_exit rmdir "$group"
-		echo "$bytes" 2>/dev/null >"$group/memory.limit_in_bytes" || echo "$bytes" 2>/dev/null >"$group/memory.max" || continue
+	for limit in memory/tracer-test-$$/memory.limit_in_bytes tracer-test-$$/memory.max; do
+		group=/sys/fs/cgroup/${limit%/*}
+		[ -e "${group%/*}/cgroup.procs" ] || continue
+		mkdir "$group" 2>/dev/null && at_exit rmdir "$group"
+		echo "$bytes" 2>/dev/null >"/sys/fs/cgroup/$limit" || continue
 		(echo $BASHPID >"$group/cgroup.procs" && exec "$@")
 		return
 	done

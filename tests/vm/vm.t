@@ -2,7 +2,7 @@
 # Debian's own kernels in virtual machines: each runs $VM_TESTS, whose TAP becomes one.
 set -u
 cd "$(dirname "$0")" || exit 1
-tests=${VM_TESTS:-vm/kernel.t e2e/probe.t}
+tests=${VM_TESTS:-vm/kernel.t e2e/probe.t e2e/recipes.t}
 limit=${VM_LIMIT:-900}
 T=$(mktemp -d /tmp/tracer-vm.XXXXXX)
 trap 'rm -rf "$T"' EXIT
