@@ -31,18 +31,24 @@ every() {
 	done
 }
 
-recipe faults <<'LUA'
--- Is it whole, whoever is gone?
-return {
-  collect = {
-    t.ftrace { name = "numbers", keep = "32M", t.event { "syscalls:sys_enter_getpriority", filter = "which == 100" } },
-    t.packets { "udp", port = 19777, interface = "lo", keep = "1M" },
-    t.log { "kernel" },
-    t.files { every = "100ms", "/proc/uptime" },
-  },
-  stop = t.event { name = "number", "syscalls:sys_enter_setpriority", filter = "which == 95" },
+# faults_recipe NAME [REST]
+faults_recipe() {
+	recipe "$1" <<-LUA
+		-- Is it whole, whoever is gone?
+		return {
+		  collect = {
+		    t.ftrace { name = "numbers", keep = "32M", t.event { "syscalls:sys_enter_getpriority", filter = "which == 100" } },
+		    t.packets { "udp", port = 19777, interface = "lo", keep = "1M" },
+		    t.log { "kernel" },
+		    t.files { every = "100ms", "/proc/uptime" },
+		  },
+		  stop = t.event { name = "number", "syscalls:sys_enter_setpriority", filter = "which == 95" },
+		  ${2-}
+		}
+	LUA
 }
-LUA
+faults_recipe faults
+faults_recipe faults-post 'post = "500ms",' # halting takes that long
 
 # The processes below one, itself first: "PID NAME OF-WHOM" a line. All by the shell itself: stages are short.
 family() { # PID NAME-OF-PARENT
@@ -159,7 +165,13 @@ tells() {
 # numbers_whole: without a gap, up to the stop if the event came to pass.
 numbers_whole() {
 	numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' >"$T/numbers"
+	[ $name = faults ] || behind_the_event_is_post
 	contiguous 4 <"$T/numbers"
+}
+# What was recorded behind the event is another ring's, behind a seam.
+behind_the_event_is_post() {
+	awk -v stop="$(said "$T/said" stop number)" '$4 <= stop' "$T/numbers" >"$T/numbers.before"
+	mv "$T/numbers.before" "$T/numbers"
 }
 up_to_the_stop() { is "$(awk 'END { print $4 }' "$T/numbers")" "$(said "$T/said" stop number)"; }
 
@@ -167,11 +179,15 @@ up_to_the_stop() { is "$(awk 'END { print $4 }' "$T/numbers")" "$(said "$T/said"
 begin_until() {
 	local compress=zstd
 
-	state= provoker= numbers=150000
-	[ "$1" != seal ] || compress=gzip numbers=600000 # which takes its time
+	state= provoker= numbers=150000 name=faults
+	case $1 in # what takes its time
+	halt) name=faults-post ;;
+	save) numbers=900000 ;;
+	seal) compress=gzip numbers=600000 ;;
+	esac
 	out=$(mktemp -d "$T/out.XXXXXX")
 	: >"$T/said"
-	begin faults "$tracer" --compress $compress -o "$out" "$T/faults.lua"
+	begin faults "$tracer" --compress $compress -o "$out" "$T/$name.lua"
 	engine=$pid
 	if [ "$1" != arm ]; then
 		await 20 armed faults
@@ -198,7 +214,7 @@ go_on() {
 }
 
 fault() { # STAGE WHO SIGNAL
-	local what="$1: $2 $3" state engine provoker numbers id tries=1 code
+	local what="$1: $2 $3" state engine provoker numbers name id tries=1 code
 
 	until begin_until "$@"; do
 		give_up
