@@ -18,7 +18,7 @@ ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -Isrc -Isrc/source $(W
 	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS) $(SANITIZE)
 LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
-SOURCES = $(wildcard src/*.c src/source/*.c src/condition/*.c src/convert/*.c src/command/*.c)
+SOURCES = $(wildcard src/*.c src/source/*.c src/selector/*.c src/condition/*.c src/convert/*.c src/command/*.c)
 OBJECTS = $(SOURCES:src/%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 LIBRARY = $(filter-out $(BUILD)/main.o,$(OBJECTS))
 UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))

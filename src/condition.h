@@ -1,4 +1,6 @@
-/* Conditions that end a capture: each kind is one file behind one struct of operations. */
+/* Conditions that end a capture: each kind is one file behind one struct of operations. What a
+ * condition looks for are its selectors (selector.h); judge.h hands it what they saw, in the order
+ * of time, live and in a replay alike. */
 #pragma once
 
 #include <jansson.h>
@@ -7,12 +9,21 @@
 #include <stdint.h>
 
 #include "err.h"
-#include "filter.h"
-#include "format.h"
-#include "probe.h"
+#include "selector.h"
 #include "tracing.h"
 
 struct condition_ops;
+struct judge;
+
+/* What became true, and when. */
+struct verdict {
+	const struct condition *condition; /* of the plan's list, once it is decided */
+	uint64_t time;                     /* boot clock */
+	bool uncertain;                    /* there was a hole where it may have been otherwise */
+	uint32_t cpu;                      /* of the record, UINT32_MAX if there is none */
+	int32_t pid;                       /* of its task, -1 if there is none */
+	char text[1024];                   /* one line */
+};
 
 /* One entry of the plan's `stop`. */
 struct condition {
@@ -20,46 +31,73 @@ struct condition {
 	const char *name;   /* owned by spec */
 	const char *at;     /* "recipe.lua:7"; owned by spec */
 	const json_t *spec; /* its part of the plan */
-	uint32_t index;
-	uint64_t hits;   /* how many it takes */
-	uint64_t within; /* ns in which they must come, 0: ever */
-	struct probe *
-		probe; /* that makes its event, NULL if the kernel has it; borrowed from the plan */
-	struct format *format; /* of the kernel event that it watches, set by probe; NULL until it
-				  is made */
-	struct filter *filter; /* on that event, NULL: every record */
-	void *data;            /* made by ops->decode, freed by ops->free */
+	uint32_t index;     /* in the plan's list */
+	uint64_t hits;      /* how many it takes */
+	uint64_t within;    /* ns in which they must come, 0: ever */
+	struct selector *selectors;
+	size_t n_selectors;
+	void *data;          /* made by ops->decode, freed by ops->free */
+	struct judge *judge; /* that it is before, NULL while nobody judges */
+	void *state;         /* of the judging: made by ops->begin, freed by ops->end */
 };
 
 struct condition_ops {
-	const char *type; /* the plan's word: "event" */
+	const char *type; /* the plan's word: "silence" */
 
-	/* Reads the spec; no look at the host. NULL if there is nothing beyond the common fields.
-	 */
+	/* Reads the spec beyond the common fields, and makes the selectors; no look at the host. */
 	int (*decode)(struct condition *c, struct err *e);
 
-	/* Finds its event on this host, and makes the filter; changes nothing. Where a probe makes
-	 * the event, this is asked before, and again once it is made. */
-	int (*probe)(struct condition *c, struct tracing *tracing, struct err *e);
+	/* Asks the host what its selectors do not. NULL where that is nothing. */
+	int (*probe)(struct condition *c, struct err *e);
 
-	/* Whether a record that passed the filter counts; NULL: it does. */
-	bool (*match)(const struct condition *c, const void *record, size_t size);
+	/* Before the first record. NULL where there is no state. */
+	int (*begin)(struct condition *c, uint64_t start, struct err *e);
 
-	/* Frees c->data; NULL and half-decoded are fine. */
-	void (*free)(struct condition *c);
+	/* A record that one of its selectors selects. */
+	void (*see)(struct condition *c, const struct selector *s, const struct observation *o);
+
+	/* All records of before NOW have been seen. NULL where time alone changes nothing. */
+	void (*reach)(struct condition *c, uint64_t now);
+
+	/* Up to when nothing changes without a record: reach wants to be called for a later time.
+	 * UINT64_MAX: for ever. NULL with reach. */
+	uint64_t (*due)(const struct condition *c);
+
+	/* How near it is, in a few words. NULL: hits are all there is to tell. */
+	void (*tell)(const struct condition *c, char *text, size_t room);
+
+	void (*end)(struct condition *c);  /* frees c->state; NULL is fine */
+	void (*free)(struct condition *c); /* frees c->data; NULL and half-decoded are fine */
 };
 
-extern const struct condition_ops event_condition;
-extern const struct condition_ops line_condition;
+extern const struct condition_ops seen_condition;
+extern const struct condition_ops silence_condition;
+extern const struct condition_ops expect_condition;
+extern const struct condition_ops rate_condition;
 
-/* The family's one table, ended by NULL. */
-extern const struct condition_ops *const condition_table[];
+/* The operations for the plan's word, NULL if there are none. What a selector is called stands for
+ * that it was seen. */
+const struct condition_ops *condition_find(const char *type);
 
 /* Fills C from its part of the plan. */
 int condition_decode(struct condition *c, const json_t *spec, uint32_t index, struct err *e);
 
+/* Makes N selectors for it; each is then decoded by its ops. */
+int condition_make_selectors(struct condition *c, size_t n, struct err *e);
+
+/* Decodes selector PART of C from SPEC. */
+int condition_decode_selector(struct condition *c, uint32_t part, const json_t *spec,
+			      struct err *e);
+
+/* A number of the spec, at least LEAST; DEFAULT if it is not there. */
+int condition_number(const struct condition *c, const char *key, uint64_t least, uint64_t *ret,
+		     struct err *e);
+
 /* Asks the host. */
 int condition_probe(struct condition *c, struct tracing *tracing, struct err *e);
+
+/* Whether a probe that the capture makes is among what it looks for: it is asked again then. */
+bool condition_has_probe(const struct condition *c);
 
 /* Frees what it holds. */
 void condition_free(struct condition *c);
@@ -69,9 +107,3 @@ int condition_tier(const struct condition *c);
 
 /* Why it is not in a better tier; NULL if it is in the first. */
 const char *condition_why(const struct condition *c);
-
-/* The filter for EVENT ("SYSTEM:NAME") that passes whatever any of the conditions in the tiers up
- * to MAX_TIER wants: *any is false if none watches it; *text is the kernel's text, NULL for every
- * record; the caller frees it. */
-int condition_join(const struct condition *conditions, size_t n, const struct format *event,
-		   int max_tier, bool *any, char **text, struct err *e);

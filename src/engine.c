@@ -37,7 +37,7 @@ static int engine_arm_probes(struct engine *g, struct err *e)
 	if (probes_make(&g->c, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < plan->n_conditions; i++)
-		if (plan->conditions[i].probe &&
+		if (condition_has_probe(&plan->conditions[i]) &&
 		    condition_probe(&plan->conditions[i], g->c.tracing, e) < 0)
 			return e->code;
 	return 0;

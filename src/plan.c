@@ -89,14 +89,29 @@ static int plan_conditions(struct plan *plan, struct err *e)
 	return 0;
 }
 
+static int plan_selectors(struct plan *plan, struct err *e)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		n += plan->conditions[i].n_selectors;
+	plan->selectors = calloc(n + 1, sizeof(*plan->selectors));
+	if (!plan->selectors)
+		return err_set(e, "no memory");
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		for (size_t j = 0; j < plan->conditions[i].n_selectors; j++)
+			plan->selectors[plan->n_selectors++] = &plan->conditions[i].selectors[j];
+	return 0;
+}
+
 static int plan_probes(struct plan *plan, struct err *e)
 {
 	if (probes_collect(&plan->probes, plan->json, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < plan->n_sources; i++)
 		plan->sources[i].probes = &plan->probes;
-	for (size_t i = 0; i < plan->n_conditions; i++)
-		plan->conditions[i].probe = probes_find(&plan->probes, plan->conditions[i].spec);
+	for (size_t i = 0; i < plan->n_selectors; i++)
+		plan->selectors[i]->probe = probes_find(&plan->probes, plan->selectors[i]->spec);
 	return 0;
 }
 
@@ -143,7 +158,8 @@ static int plan_read(struct plan *plan, const char *text, struct err *e)
 	if (!plan_name_ok(plan->name) || !plan->max_time)
 		return err_set(e, "the plan has no name or no time limit");
 	plan_hash(plan);
-	if (plan_sources(plan, e) < 0 || plan_conditions(plan, e) < 0)
+	if (plan_sources(plan, e) < 0 || plan_conditions(plan, e) < 0 ||
+	    plan_selectors(plan, e) < 0)
 		return e->code;
 	return plan_probes(plan, e);
 }
@@ -174,6 +190,7 @@ void plan_free(struct plan *plan)
 	probes_free(&plan->probes);
 	free(plan->sources);
 	free(plan->conditions);
+	free(plan->selectors);
 	json_decref(plan->json);
 	free(plan->text);
 	free(plan);

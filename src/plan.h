@@ -20,6 +20,8 @@ struct plan {
 	size_t n_sources;
 	struct condition *conditions;
 	size_t n_conditions;
+	struct selector **selectors; /* of all conditions */
+	size_t n_selectors;
 	struct probes probes; /* that its events and conditions need */
 	uint64_t post;        /* ns still recorded after the event */
 	uint64_t max_time;    /* ns */

@@ -201,6 +201,22 @@ static int probes_add_all(struct probes *probes, const json_t *entries, struct e
 	return 0;
 }
 
+/* What a stop condition looks for, which may be another one. */
+static int probes_add_stop(struct probes *probes, const json_t *entry, struct err *e)
+{
+	static const char *const inner[] = { "of", "on", "need" };
+
+	if (probes_add(probes, entry, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < countof(inner); i++) {
+		const json_t *part = json_object_get(entry, inner[i]);
+
+		if (json_is_object(part) && probes_add_stop(probes, part, e) < 0)
+			return e->code;
+	}
+	return 0;
+}
+
 int probes_collect(struct probes *probes, const json_t *plan, struct err *e)
 {
 	size_t i;
@@ -209,7 +225,10 @@ int probes_collect(struct probes *probes, const json_t *plan, struct err *e)
 	json_array_foreach (json_object_get(plan, "collect"), i, spec)
 		if (probes_add_all(probes, json_object_get(spec, "events"), e) < 0)
 			return e->code;
-	return probes_add_all(probes, json_object_get(plan, "stop"), e);
+	json_array_foreach (json_object_get(plan, "stop"), i, spec)
+		if (probes_add_stop(probes, spec, e) < 0)
+			return e->code;
+	return 0;
 }
 
 void probes_free(struct probes *probes)

@@ -5,15 +5,16 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "auto.h"
 #include "clock.h"
-#include "comm.h"
+#include "eventstream.h"
 #include "instance.h"
+#include "judge.h"
 #include "live.h"
 #include "message.h"
 #include "units.h"
+#include "watchlist.h"
 
 #define WATCH_BUFFER_KB "64" /* of each CPU: it holds only what the kernel has filtered */
 
@@ -23,64 +24,16 @@ struct watch {
 	struct board *board;
 	const struct ring_switch *switches;
 	size_t n_switches;
+	struct judge *judge;
 	struct ringpage_layout layout;
 	unsigned n_cpus;
 	int *raw; /* trace_pipe_raw of each CPU, -1 where it has none */
 	int comms;
 	int tracing_on; /* of the watch instance itself; -1 if there is none */
-	uint8_t *page;
-	bool hole; /* the watch instance has lost records */
-	struct tally
-		*tallies; /* one for each condition; shared, so that a successor goes on counting */
-	size_t tallies_size;
+	struct eventstream *events;
+	struct watchlist *list;
+	bool restarted;
 };
-
-/* The times of the hits that still count. */
-struct tally {
-	uint64_t *times; /* the last `hits` of them, as a ring; only if there is `within` */
-	uint64_t count;
-};
-
-/* A record that a condition matched. */
-struct match {
-	uint64_t time;
-	const struct condition *condition;
-	uint32_t cpu;
-	uint32_t size;
-	uint8_t *data;
-};
-
-/* What one round over all CPUs found. */
-struct round {
-	struct match *matches;
-	size_t n;
-};
-
-/* The tallies, and behind them the times of those that need them. */
-static int watch_share_tallies(struct watch *w, struct err *e)
-{
-	const struct plan *plan = w->plan;
-	uint64_t *times;
-	void *map;
-
-	w->tallies_size = (plan->n_conditions + 1) * sizeof(*w->tallies);
-	for (size_t i = 0; i < plan->n_conditions; i++)
-		if (plan->conditions[i].within)
-			w->tallies_size += plan->conditions[i].hits * sizeof(*times);
-	map = mmap(NULL, w->tallies_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		   0);
-	if (map == MAP_FAILED)
-		return err_sys(e, "no memory to count hits");
-	w->tallies = map;
-	times = (uint64_t *)(w->tallies + plan->n_conditions + 1);
-	for (size_t i = 0; i < plan->n_conditions; i++) {
-		if (!plan->conditions[i].within)
-			continue;
-		w->tallies[i].times = times;
-		times += plan->conditions[i].hits;
-	}
-	return 0;
-}
 
 static int watch_allocate(struct watch *w, struct capture *c, struct err *e)
 {
@@ -90,7 +43,8 @@ static int watch_allocate(struct watch *w, struct capture *c, struct err *e)
 	w->switches = c->switches;
 	w->n_switches = c->n_switches;
 	w->comms = w->tracing_on = -1;
-	return watch_share_tallies(w, e);
+	return judge_create(&w->judge, c->plan->conditions, c->plan->n_conditions,
+			    c->board->conditions, e);
 }
 
 static int watch_enable(struct capture *c, const char *name, const struct format *event,
@@ -100,8 +54,7 @@ static int watch_enable(struct capture *c, const char *name, const struct format
 	char file[300];
 	bool any;
 
-	if (condition_join(c->plan->conditions, c->plan->n_conditions, event, 2, &any, &filter, e) <
-	    0)
+	if (selector_join(c->plan->selectors, c->plan->n_selectors, event, 2, &any, &filter, e) < 0)
 		return e->code;
 	snprintf(file, sizeof(file), "events/%s/%s/filter", event->system, event->name);
 	if (filter && instance_write(c->tracing, name, file, filter, e) < 0)
@@ -123,9 +76,12 @@ static int watch_setup_instance(struct capture *c, const char *name, struct err 
 	for (size_t i = 0; i < countof(settings); i++)
 		if (instance_write(c->tracing, name, settings[i][0], settings[i][1], e) < 0)
 			return e->code;
-	for (size_t i = 0; i < c->plan->n_conditions; i++)
-		if (watch_enable(c, name, c->plan->conditions[i].format, e) < 0)
-			return err_wrap(e, "%s", c->plan->conditions[i].at);
+	for (size_t i = 0; i < c->plan->n_selectors; i++) {
+		const struct selector *s = c->plan->selectors[i];
+
+		if (s->format && watch_enable(c, name, s->format, e) < 0)
+			return err_wrap(e, "%s", s->at);
+	}
 	return 0;
 }
 
@@ -134,9 +90,8 @@ static int watch_open(struct watch *w, struct capture *c, const char *name, stru
 	if (instance_layout(c->tracing, name, &w->layout, e) < 0 ||
 	    instance_cpus(c->tracing, name, &w->n_cpus, e) < 0)
 		return e->code;
-	w->page = malloc(w->layout.page_size);
 	w->raw = malloc(w->n_cpus * sizeof(*w->raw));
-	if (!w->page || !w->raw) {
+	if (!w->raw) {
 		w->n_cpus = 0;
 		return err_set(e, "no memory");
 	}
@@ -147,7 +102,10 @@ static int watch_open(struct watch *w, struct capture *c, const char *name, stru
 	}
 	w->comms = openat(tracing_fd(c->tracing), "saved_cmdlines", O_RDONLY | O_CLOEXEC);
 	w->tracing_on = instance_open(c->tracing, name, "tracing_on", O_RDWR, e);
-	return w->tracing_on < 0 ? e->code : 0;
+	if (w->tracing_on < 0)
+		return e->code;
+	return watchlist_create(&w->list, c->plan->selectors, c->plan->n_selectors, w->comms, false,
+				e);
 }
 
 static int watch_arm_instance(struct watch *w, struct capture *c, struct err *e)
@@ -188,7 +146,7 @@ int watch_start(struct watch *w, struct err *e)
 
 void watch_restarted(struct watch *w)
 {
-	w->hole = true;
+	w->restarted = true;
 }
 
 void watch_free(struct watch *w)
@@ -202,10 +160,10 @@ void watch_free(struct watch *w)
 		close(w->comms);
 	if (w->tracing_on >= 0)
 		close(w->tracing_on);
-	if (w->tallies)
-		munmap(w->tallies, w->tallies_size);
+	eventstream_free(w->events);
+	watchlist_free(w->list);
+	judge_free(w->judge);
 	free(w->raw);
-	free(w->page);
 	free(w);
 }
 
@@ -226,198 +184,85 @@ int watch_descriptors(const struct watch *w, int **fds, size_t *n, struct err *e
 	return 0;
 }
 
-static void watch_field(FILE *f, const struct field *field, const void *record, size_t size)
+static enum page watch_page(void *arg, unsigned cpu, void *page)
 {
-	const char *text;
-	size_t length;
+	const struct watch *w = arg;
 
-	if (field->kind == FIELD_INT && (field->is_signed || field->size < 8)) {
-		fprintf(f, " %s=%lld", field->name, (long long)field_int(field, record, size));
-	} else if (field->kind == FIELD_INT) {
-		fprintf(f, " %s=%llu", field->name,
-			(unsigned long long)field_int(field, record, size));
-	} else if (field->kind != FIELD_OTHER) {
-		text = field_string(field, record, size, &length);
-		while (length && text[length - 1] == '\n')
-			length--;
-		fprintf(f, " %s=%.*s", field->name, (int)length, text);
-	}
+	if (w->raw[cpu] < 0)
+		return PAGE_END;
+	return read(w->raw[cpu], page, w->layout.page_size) > 0 ? PAGE_READ : PAGE_NONE;
 }
 
-/* "sched:sched_switch prev_comm=... prev_pid=...": the event with its own fields, in one line. */
-static void watch_describe(const struct condition *c, const void *record, size_t size, char *text,
-			   size_t room)
+static void watch_fired(void *arg, const struct verdict *verdict)
 {
-	const struct format *format = c->format;
-	FILE *f = fmemopen(text, room, "w");
-
-	if (!f)
-		return;
-	if (c->probe)
-		fputs(c->probe->event, f);
-	else
-		fprintf(f, "%s:%s", format->system, format->name);
-	for (size_t i = 0; i < format->n_fields; i++)
-		if (strncmp(format->fields[i].name, "common_", 7) &&
-		    strncmp(format->fields[i].name, "__", 2))
-			watch_field(f, &format->fields[i], record, size);
-	fclose(f);
-	text[room - 1] = '\0';
-}
-
-static void watch_fire(struct watch *w, const struct match *match)
-{
-	const struct condition *c = match->condition;
-	const struct field *pid = format_field(c->format, "common_pid");
+	struct watch *w = arg;
 	struct stop_record record = {
 		.by = STOP_CONDITION,
-		.condition = c->index,
-		.event = match->time,
-		.cut = match->time + w->plan->post,
-		.uncertain = w->hole,
-		.cpu = match->cpu,
-		.pid = pid ? field_int(pid, match->data, match->size) : -1,
+		.condition = verdict->condition->index,
+		.event = verdict->time,
+		.cut = verdict->time + w->plan->post,
+		.uncertain = verdict->uncertain,
+		.cpu = verdict->cpu,
+		.pid = verdict->pid,
 	};
 	struct err ignored = ERR_INIT;
 
+	if (stop_get(w->stop))
+		return;
 	if (!w->plan->post) /* first of all, before anything is looked up or told */
 		switches_off(w->switches, w->n_switches, &ignored);
-	watch_describe(c, match->data, match->size, record.text, sizeof(record.text));
+	snprintf(record.text, sizeof(record.text), "%s", verdict->text);
 	stop_decide(w->stop, &record);
 }
 
-/* Counts a hit; true if it is the one that fires. */
-static bool watch_tally(struct watch *w, const struct match *match)
-{
-	const struct condition *c = match->condition;
-	struct tally *tally = &w->tallies[c->index];
-	uint64_t *slot;
-
-	w->board->conditions[c->index].seen++;
-	w->board->conditions[c->index].last = match->time;
-	tally->count++;
-	if (!tally->times)
-		return tally->count >= c->hits;
-	slot = &tally->times[tally->count % c->hits];
-	*slot = match->time;
-	if (tally->count < c->hits)
-		return false;
-	/* signed: what came on another CPU may be a little older than what was read before it */
-	return (int64_t)(match->time - tally->times[(tally->count + 1) % c->hits]) <=
-	       (int64_t)c->within;
-}
-
-static void watch_keep(struct watch *w, struct round *round, const struct condition *c,
-		       uint32_t cpu, const struct ringpage_record *record)
-{
-	struct match *grown = realloc(round->matches, (round->n + 1) * sizeof(*grown));
-	uint8_t *data = malloc(record->size);
-
-	if (grown)
-		round->matches = grown;
-	if (!grown || !data) {
-		free(data);
-		w->hole = true;
-		return;
-	}
-	memcpy(data, record->data, record->size);
-	grown[round->n++] = (struct match) {
-		.time = record->time, .condition = c, .cpu = cpu, .size = record->size, .data = data
-	};
-}
-
-/* Where only one condition watches the event, the kernel's filter has said it all. */
-static bool watch_passes(const struct watch *w, const struct condition *c, uint32_t cpu,
-			 const struct ringpage_record *record)
-{
-	const struct field *pid = format_field(c->format, "common_pid");
-	struct filter_context context = { .cpu = cpu };
-	char comm[COMM_SIZE];
-	size_t sharing = 0;
-
-	for (size_t i = 0; i < w->plan->n_conditions; i++)
-		sharing += w->plan->conditions[i].format->id == c->format->id;
-	if (sharing == 1 || !c->filter)
-		return true;
-	if (filter_uses_comm(c->filter)) {
-		comm_recorded(comm, w->comms,
-			      pid ? field_int(pid, record->data, record->size) : -1);
-		context.comm = comm;
-	}
-	return filter_match(c->filter, &context, record->data, record->size);
-}
-
-/* Which conditions a record of the watch instance is for. */
-static void watch_record(struct watch *w, struct round *round, uint32_t cpu,
-			 const struct ringpage_record *record)
-{
-	uint16_t id;
-
-	if (record->size < 8)
-		return;
-	memcpy(&id, record->data, sizeof(id));
-	for (size_t i = 0; i < w->plan->n_conditions; i++) {
-		const struct condition *c = &w->plan->conditions[i];
-
-		if (c->format->id != id)
-			continue;
-		if (!watch_passes(w, c, cpu, record))
-			continue;
-		if (!c->ops->match || c->ops->match(c, record->data, record->size))
-			watch_keep(w, round, c, cpu, record);
-	}
-}
-
-static void watch_read_cpu(struct watch *w, struct round *round, unsigned cpu)
-{
-	struct ringpage_record record;
-	struct ringpage walk;
-
-	/* a flood must not keep us from deciding: at most what the ring holds */
-	for (int pages = 0; pages < 16; pages++) {
-		if (read(w->raw[cpu], w->page, w->layout.page_size) <= 0)
-			return;
-		ringpage_open(&walk, &w->layout, w->page);
-		w->hole |= walk.missed;
-		while (ringpage_next(&walk, &record) > 0)
-			watch_record(w, round, cpu, &record);
-	}
-}
-
-static int match_order(const void *a, const void *b)
-{
-	const struct match *x = a, *y = b;
-
-	if (x->time != y->time)
-		return x->time < y->time ? -1 : 1;
-	return x->condition->index < y->condition->index ? -1 : 1;
-}
-
-/* All that is readable now, in the order of time. */
+/* All that is certain now, in the order of time. */
 static void watch_round(struct watch *w)
 {
-	struct round round = { 0 };
+	struct ringpage_record record;
+	uint64_t lost;
+	unsigned cpu;
 
-	for (unsigned cpu = 0; cpu < w->n_cpus; cpu++)
-		if (w->raw[cpu] >= 0)
-			watch_read_cpu(w, &round, cpu);
-	if (round.n)
-		qsort(round.matches, round.n, sizeof(*round.matches), match_order);
-	for (size_t i = 0; i < round.n; i++) {
-		if (!stop_get(w->stop) && watch_tally(w, &round.matches[i]))
-			watch_fire(w, &round.matches[i]);
-		free(round.matches[i].data);
-	}
-	free(round.matches);
+	eventstream_look(w->events, clock_boot());
+	if (eventstream_missed(w->events, &lost))
+		judge_hole(w->judge, STREAM_EVENTS, lost);
+	while (!stop_get(w->stop) && eventstream_next(w->events, &record, &cpu))
+		watchlist_show(w->list, w->judge, cpu, &record);
+	if (!stop_get(w->stop))
+		judge_reach(w->judge, eventstream_seen(w->events));
 }
 
-/* Fills the set to wait on: the engine first, which is left out once it has spoken its last word.
- */
-static void watch_pollfds(const struct watch *w, const struct live *live, struct pollfd *fds)
+/* When there may be something to do without a new record. */
+static uint64_t watch_due(const struct watch *w)
 {
+	uint64_t now = clock_boot(), due = judge_due(w->judge), wake = now + NS_PER_S;
+
+	if (eventstream_waits(w->events) && wake > now + EVENTSTREAM_DELAY)
+		wake = now + EVENTSTREAM_DELAY;
+	if (due < wake - EVENTSTREAM_DELAY)
+		wake = due + EVENTSTREAM_DELAY + 1;
+	return wake;
+}
+
+/* Until there is a record, the engine speaks, or something is due. The engine comes first, and is
+ * left out once it has spoken its last word. */
+static void watch_wait(const struct watch *w, const struct live *live, struct pollfd *fds)
+{
+	uint64_t now = clock_boot(), due = watch_due(w), wait = due > now ? due - now : 0;
+	struct timespec timeout = { wait / NS_PER_S, wait % NS_PER_S };
+
 	fds[0] = (struct pollfd) { .fd = live->stopping ? -1 : live->engine, .events = POLLIN };
 	for (unsigned cpu = 0; cpu < w->n_cpus; cpu++)
 		fds[cpu + 1] = (struct pollfd) { .fd = w->raw[cpu], .events = POLLIN };
+	ppoll(fds, w->n_cpus + 1, &timeout, NULL);
+}
+
+static int watch_begin(struct watch *w, uint64_t start, struct err *e)
+{
+	if (judge_begin(w->judge, start, watch_fired, w, e) < 0)
+		return e->code;
+	if (w->restarted)
+		judge_hole(w->judge, STREAM_EVENTS, clock_boot());
+	return eventstream_create(&w->events, &w->layout, w->n_cpus, watch_page, w, e);
 }
 
 static void watch_until_decided(struct watch *w, struct live *live)
@@ -425,8 +270,7 @@ static void watch_until_decided(struct watch *w, struct live *live)
 	autofree struct pollfd *fds = calloc(w->n_cpus + 1, sizeof(*fds));
 
 	while (fds && !stop_get(w->stop)) {
-		watch_pollfds(w, live, fds);
-		poll(fds, w->n_cpus + 1, 1000);
+		watch_wait(w, live, fds);
 		watch_round(w);
 		if (fds[0].revents)
 			live_wait(live, -1, 0);
@@ -452,6 +296,8 @@ int watch_main(void *arg, int engine, struct err *e)
 
 	if (live_armed(&live, SANDBOX_HELD, e) < 0)
 		return e->code == 0 ? -ECANCELED : e->code;
+	if (watch_begin(w, live.since, e) < 0)
+		return e->code;
 	watch_until_decided(w, &live);
 	message_send(engine, MESSAGE_HIT, "");
 	while (clock_boot() < stop_cut(w->stop) && !live.stopping)

@@ -107,18 +107,18 @@ static void check_source(const struct source *s)
 		check_paths(s->spec);
 }
 
-static void check_condition_event(const struct condition *c)
+static void check_selector(const struct selector *s)
 {
-	const char *unread = json_string_value(json_object_get(c->spec, "filter"));
-	autofree char *filter = c->filter ? filter_text(c->filter) : NULL;
+	const char *unread = json_string_value(json_object_get(s->spec, "filter"));
+	autofree char *filter = s->filter ? filter_text(s->filter) : NULL;
 
-	if (c->probe)
-		printf("%s%s%s%s\n", c->probe->event, unread ? " if " : "", unread ? unread : "",
-		       check_unread(c->probe, unread));
+	if (s->probe)
+		printf("%s%s%s%s\n", s->probe->event, unread ? " if " : "", unread ? unread : "",
+		       check_unread(s->probe, unread));
 	else
-		printf("%s:%s%s%s\n", c->format->system, c->format->name, filter ? " if " : "",
+		printf("%s:%s%s%s\n", s->format->system, s->format->name, filter ? " if " : "",
 		       filter ? filter : "");
-	check_fetch(c->probe);
+	check_fetch(s->probe);
 }
 
 static bool check_follows_pids(const struct plan *plan)
@@ -132,7 +132,8 @@ static bool check_follows_pids(const struct plan *plan)
 static void check_condition(const struct plan *plan, const struct condition *c)
 {
 	printf("  '%s' (%s): ", c->name, c->at);
-	check_condition_event(c);
+	for (size_t i = 0; i < c->n_selectors; i++)
+		check_selector(&c->selectors[i]);
 	if (c->hits > 1)
 		printf("      at hit %llu%s%s\n", (unsigned long long)c->hits,
 		       c->within ? " within " : "", c->within ? duration_text(c->within).text : "");

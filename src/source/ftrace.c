@@ -134,16 +134,15 @@ static int ftrace_pids(struct source *s, struct capture *c, const char *instance
 }
 
 /* Arms "traceoff" or "traceon" on the event of each condition that the kernel can decide. */
-static int ftrace_trigger(struct capture *c, const char *instance,
-			  const struct condition *condition, const char *what, struct err *e)
+static int ftrace_trigger(struct capture *c, const char *instance, const struct format *format,
+			  const char *what, struct err *e)
 {
-	const struct format *format = condition->format;
 	struct ftrace_event event = { .system = format->system, .name = format->name };
 	autofree char *filter = NULL, *text = NULL;
 	bool any;
 
-	if (condition_join(c->plan->conditions, c->plan->n_conditions, format, 1, &any, &filter,
-			   e) < 0)
+	if (selector_join(c->plan->selectors, c->plan->n_selectors, format, 1, &any, &filter, e) <
+	    0)
 		return e->code;
 	if (asprintf(&text, "%s:1%s%s", what, filter ? " if " : "", filter ? filter : "") < 0)
 		return err_set(e, "no memory");
@@ -153,11 +152,13 @@ static int ftrace_trigger(struct capture *c, const char *instance,
 /* One trigger an event: conditions on the same event share it. */
 static bool ftrace_is_first_on_event(const struct plan *plan, size_t i)
 {
-	if (condition_tier(&plan->conditions[i]) != 1)
+	const struct selector *s = plan->selectors[i];
+
+	if (condition_tier(s->owner) != 1)
 		return false;
 	for (size_t j = 0; j < i; j++)
-		if (condition_tier(&plan->conditions[j]) == 1 &&
-		    plan->conditions[j].format->id == plan->conditions[i].format->id)
+		if (condition_tier(plan->selectors[j]->owner) == 1 &&
+		    selector_watches(plan->selectors[j], s->format->id))
 			return false;
 	return true;
 }
@@ -165,10 +166,13 @@ static bool ftrace_is_first_on_event(const struct plan *plan, size_t i)
 static int ftrace_arm_triggers(struct capture *c, const char *instance, const char *what,
 			       struct err *e)
 {
-	for (size_t i = 0; i < c->plan->n_conditions; i++)
+	for (size_t i = 0; i < c->plan->n_selectors; i++) {
+		const struct selector *s = c->plan->selectors[i];
+
 		if (ftrace_is_first_on_event(c->plan, i) &&
-		    ftrace_trigger(c, instance, &c->plan->conditions[i], what, e) < 0)
-			return err_wrap(e, "%s", c->plan->conditions[i].at);
+		    ftrace_trigger(c, instance, s->format, what, e) < 0)
+			return err_wrap(e, "%s", s->at);
+	}
 	return 0;
 }
 

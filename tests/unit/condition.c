@@ -148,13 +148,19 @@ static void a_text_that_no_kernel_filter_holds_is_refused(void **state)
 	}
 }
 
-static char *join(struct condition *list, size_t n, const struct format *event, int max_tier,
+/* What the plan would have: the selectors of conditions that stay where they are. */
+static char *join(struct made *const *list, size_t n, const struct format *event, int max_tier,
 		  bool *any)
 {
+	struct selector *selectors[8];
 	struct err e = ERR_INIT;
 	char *text = NULL;
 
-	if (condition_join(list, n, event, max_tier, any, &text, &e) < 0)
+	for (size_t i = 0; i < n; i++) {
+		selectors[i] = list[i]->c.selectors;
+		selectors[i]->owner = &list[i]->c;
+	}
+	if (selector_join(selectors, n, event, max_tier, any, &text, &e) < 0)
 		fail_msg("%s", e.text);
 	return text;
 }
@@ -165,22 +171,23 @@ static void conditions_on_one_event_are_joined(void **state)
 	automade struct made b = make(tracing_of(state), EVENT(",'filter':'which == 2','hits':3"));
 	automade struct made every = make(tracing_of(state), EVENT(""));
 	automade struct made other = make(tracing_of(state), LINE(",'text':'BUG'"));
-	struct condition list[] = { a.c, other.c, b.c, every.c };
+	struct made *const list[] = { &a, &other, &b, &every };
+	const struct format *event = a.c.selectors[0].format;
 	autofree char *both = NULL, *first = NULL;
 	bool any;
 
-	both = join(list, 3, a.c.format, 2, &any);
+	both = join(list, 3, event, 2, &any);
 	assert_true(any);
 	assert_string_equal(both, "(which == 1) || (which == 2)");
-	first = join(list, 3, a.c.format, 1, &any);
+	first = join(list, 3, event, 1, &any);
 	assert_true(any);
 	assert_string_equal(first, "(which == 1)");
 	/* one of them wants every record */
-	assert_null(join(list, 4, a.c.format, 2, &any));
+	assert_null(join(list, 4, event, 2, &any));
 	assert_true(any);
-	assert_null(join(list + 1, 1, a.c.format, 2, &any));
+	assert_null(join(list + 1, 1, event, 2, &any));
 	assert_false(any);
-	assert_null(join(list + 2, 1, a.c.format, 1, &any));
+	assert_null(join(list + 2, 1, event, 1, &any));
 	assert_false(any);
 }
 
@@ -211,7 +218,7 @@ static void the_kernel_takes_the_filter_of_any_plain_text(void **state)
 			    condition_probe(&m.c, tracing_of(state), &m.e) < 0)
 				fail_msg("%s", m.e.text);
 			assert_int_equal(condition_tier(&m.c), 1);
-			text = filter_text(m.c.filter);
+			text = filter_text(m.c.selectors[0].filter);
 			if (instance_write(tracing_of(state), name, "events/printk/console/filter",
 					   text, &e) < 0)
 				fail_msg("%s", e.text);
@@ -222,9 +229,9 @@ static void the_kernel_takes_the_filter_of_any_plain_text(void **state)
 }
 
 /* A record of printk:console with that text, as the kernel lays it out. */
-static size_t record_of(const struct condition *c, const char *text, size_t length, uint8_t *record)
+static size_t record_of(const struct selector *s, const char *text, size_t length, uint8_t *record)
 {
-	const struct field *msg = format_field(c->format, "msg");
+	const struct field *msg = format_field(s->format, "msg");
 	uint32_t start = msg->offset + 4, place = (uint32_t)(length + 1) << 16 | start;
 
 	memset(record, 0, start);
@@ -237,9 +244,11 @@ static size_t record_of(const struct condition *c, const char *text, size_t leng
 static bool matches(const struct made *m, const char *text)
 {
 	uint8_t record[8192];
-	size_t size = record_of(&m->c, text, strlen(text), record);
+	const struct selector *s = m->c.selectors;
+	struct observation o = { .data = record };
 
-	return m->c.ops->match(&m->c, record, size);
+	o.size = record_of(s, text, strlen(text), record);
+	return s->ops->match(s, &o);
 }
 
 static void a_line_is_found_by_its_very_text_or_by_a_pattern(void **state)
@@ -294,29 +303,35 @@ static void a_catastrophic_pattern_ends(void **state)
 static void a_record_that_is_not_well_formed_matches_nothing(void **state)
 {
 	automade struct made m = make(tracing_of(state), LINE(",'regex':'x'"));
-	const struct field *msg = format_field(m.c.format, "msg");
+	const struct selector *s = m.c.selectors;
+	const struct field *msg = format_field(s->format, "msg");
 	static const uint32_t places[] = { 0xffffffff, 0x0001ffff, 0xffff0000,
 					   0xffff000c, 0x00000000, 0x7fff000b };
 	autofree uint8_t *record = malloc(16);
+	struct observation o = { .data = record };
 
 	memset(record, 'x', 16);
 	for (size_t i = 0; i < countof(places); i++) {
 		memcpy(record + msg->offset, &places[i], 4);
-		for (size_t size = 0; size <= 12; size++)
-			m.c.ops->match(&m.c, record, size);
+		for (o.size = 0; o.size <= 12; o.size++)
+			s->ops->match(s, &o);
 	}
 	memcpy(record + msg->offset, &places[0], 4);
-	assert_false(m.c.ops->match(&m.c, record, 16));
-	assert_false(m.c.ops->match(&m.c, record, 0));
+	o.size = 16;
+	assert_false(s->ops->match(s, &o));
+	o.size = 0;
+	assert_false(s->ops->match(s, &o));
 }
 
-static void every_kind_is_in_the_table_and_frees_what_it_never_decoded(void **state)
+static void every_kind_frees_what_it_never_decoded(void **state)
 {
-	(void)state;
-	for (const struct condition_ops *const *ops = condition_table; *ops; ops++) {
-		struct condition c = { .ops = *ops };
+	static const char *const types[] = { "event", "line", "silence", "expect", "rate" };
 
-		assert_non_null((*ops)->probe);
+	(void)state;
+	for (size_t i = 0; i < countof(types); i++) {
+		struct condition c = { .ops = condition_find(types[i]) };
+
+		assert_non_null(c.ops);
 		condition_free(&c);
 		condition_free(&c);
 		assert_null(c.ops);
@@ -335,7 +350,7 @@ int main(void)
 		cmocka_unit_test(a_text_with_quotes_is_found),
 		cmocka_unit_test(a_catastrophic_pattern_ends),
 		cmocka_unit_test(a_record_that_is_not_well_formed_matches_nothing),
-		cmocka_unit_test(every_kind_is_in_the_table_and_frees_what_it_never_decoded),
+		cmocka_unit_test(every_kind_frees_what_it_never_decoded),
 	};
 
 	return cmocka_run_group_tests_name("condition", tests, setup, teardown);

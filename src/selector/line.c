@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "auto.h"
-#include "condition.h"
+#include "selector.h"
 
 /* What the kernel's own glob cannot say: a pattern, or a text with characters that its filters know
  * no escape for. */
@@ -17,9 +17,9 @@ struct line {
 	char *text;
 };
 
-static void line_free(struct condition *c)
+static void line_free(struct selector *s)
 {
-	struct line *line = c->data;
+	struct line *line = s->data;
 
 	if (!line)
 		return;
@@ -28,7 +28,7 @@ static void line_free(struct condition *c)
 	pcre2_match_context_free(line->limits);
 	free(line->text);
 	free(line);
-	c->data = NULL;
+	s->data = NULL;
 }
 
 static int line_compile(struct line *line, const char *regex, struct err *e)
@@ -53,11 +53,11 @@ static int line_compile(struct line *line, const char *regex, struct err *e)
 	return 0;
 }
 
-static int line_decode(struct condition *c, struct err *e)
+static int line_decode(struct selector *s, struct err *e)
 {
-	const char *text = json_string_value(json_object_get(c->spec, "text"));
-	const char *regex = json_string_value(json_object_get(c->spec, "regex"));
-	const char *log = json_string_value(json_object_get(c->spec, "log"));
+	const char *text = json_string_value(json_object_get(s->spec, "text"));
+	const char *regex = json_string_value(json_object_get(s->spec, "regex"));
+	const char *log = json_string_value(json_object_get(s->spec, "log"));
 	struct line *line;
 
 	if (!log || strcmp(log, "kernel"))
@@ -69,7 +69,7 @@ static int line_decode(struct condition *c, struct err *e)
 	if (text && !strpbrk(text, "\"\\*?[]"))
 		return 0;
 	line = calloc(1, sizeof(*line));
-	c->data = line;
+	s->data = line;
 	if (!line)
 		return err_set(e, "no memory");
 	if (regex)
@@ -78,26 +78,26 @@ static int line_decode(struct condition *c, struct err *e)
 	return line->text ? 0 : err_set(e, "no memory");
 }
 
-static int line_probe(struct condition *c, struct tracing *tracing, struct err *e)
+static int line_probe(struct selector *s, struct tracing *tracing, struct err *e)
 {
-	const char *text = json_string_value(json_object_get(c->spec, "text"));
+	const char *text = json_string_value(json_object_get(s->spec, "text"));
 	char filter[1100];
 
-	if (tracing_format(tracing, "printk", "console", &c->format, e) < 0)
+	if (tracing_format(tracing, "printk", "console", &s->format, e) < 0)
 		return err_wrap(e, "the kernel log cannot be watched on this kernel");
-	if (c->data)
+	if (s->data)
 		return 0;
 	if (snprintf(filter, sizeof(filter), "msg ~ \"*%s*\"", text) > 240) {
 		err_set(e, "text = is longer than a kernel filter can be; use a part of it");
 		return err_exit(e, EXIT_USAGE);
 	}
-	return filter_parse(&c->filter, filter, c->format, e);
+	return filter_parse(&s->filter, filter, s->format, e);
 }
 
-static bool line_match(const struct condition *c, const void *record, size_t size)
+static bool line_match(const struct selector *s, const struct observation *o)
 {
-	const struct line *line = c->data;
-	const struct field *msg = format_field(c->format, "msg");
+	const struct line *line = s->data;
+	const struct field *msg = format_field(s->format, "msg");
 	size_t length;
 	const char *text;
 
@@ -105,17 +105,21 @@ static bool line_match(const struct condition *c, const void *record, size_t siz
 		return true;
 	if (!msg)
 		return false;
-	text = field_string(msg, record, size, &length);
+	text = field_string(msg, o->data, o->size, &length);
 	if (line->text)
 		return memmem(text, length, line->text, strlen(line->text)) != NULL;
 	return pcre2_match(line->code, (PCRE2_SPTR)text, length, 0, 0, line->match, line->limits) >=
 	       0;
 }
 
-const struct condition_ops line_condition = {
+const struct selector_ops line_selector = {
 	.type = "line",
+	.stream = STREAM_EVENTS,
 	.decode = line_decode,
 	.probe = line_probe,
 	.match = line_match,
+	.find = selector_event_find,
+	.read = selector_event_read,
+	.describe = selector_event_describe,
 	.free = line_free,
 };

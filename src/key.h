@@ -1,0 +1,41 @@
+/* Keys: what joins two records, the same values in fields of the same or of different names. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "format.h"
+
+#define KEY_PARTS 4
+#define KEY_SIZE 64
+
+/* Where one value of a key is in the records of one selector. */
+struct key_part {
+	const char *name;          /* a field's; NULL for bytes of the payload */
+	const struct field *field; /* of the event, once it is found */
+	uint32_t what;             /* of a packet, the selector's own number for the name */
+	uint32_t offset;           /* bytes of the payload: from its begin, how many */
+	uint32_t size;
+	bool little; /* their order: the least first */
+};
+
+/* The values, each behind its kind, one behind the other. */
+struct key {
+	uint32_t size;
+	uint8_t data[KEY_SIZE];
+};
+
+/* Reads one side of an entry of the plan's `key`: a name, or { payload, size, order }. */
+int key_part_decode(struct key_part *part, const json_t *spec, struct err *e);
+
+/* Append a value; what does not fit is left out from the right. */
+void key_add_number(struct key *key, uint64_t number);
+void key_add_text(struct key *key, const char *text, size_t length);
+void key_add_address(struct key *key, const void *address, size_t size); /* 4 or 16 bytes */
+
+/* "xid=7 port=2049", by the names of those parts. */
+void key_print(const struct key *key, const struct key_part *parts, size_t n, char *text,
+	       size_t room);

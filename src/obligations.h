@@ -1,0 +1,44 @@
+/* Obligations: keys with the time since which something is owed to each, the oldest first, in
+ * memory of a fixed size. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "key.h"
+
+struct obligation {
+	uint64_t since;
+	uint32_t cpu;
+	int32_t pid;
+	struct key key;
+	uint32_t next; /* of the same bucket */
+	uint32_t older, newer;
+};
+
+struct obligations;
+
+/* Room for MAX of them. *ret is the caller's. */
+int obligations_create(struct obligations **ret, uint32_t max, struct err *e);
+
+/* NULL is fine. */
+void obligations_free(struct obligations *o);
+
+/* Opens one; NULL if that key has one already. The caller fills in the rest: SINCE is no earlier
+ * than any before. Where there is no room the oldest is dropped. */
+struct obligation *obligations_open(struct obligations *o, const struct key *key, uint64_t since);
+
+/* The one of that key, NULL if there is none. */
+struct obligation *obligations_find(const struct obligations *o, const struct key *key);
+
+/* The oldest, NULL if there is none. */
+struct obligation *obligations_oldest(const struct obligations *o);
+
+/* It is met, or told. */
+void obligations_close(struct obligations *o, struct obligation *obligation);
+
+/* How many are open, and how many were dropped. */
+uint32_t obligations_count(const struct obligations *o);
+uint64_t obligations_dropped(const struct obligations *o);

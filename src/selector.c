@@ -1,0 +1,123 @@
+#include "selector.h"
+
+#include <string.h>
+
+#include "auto.h"
+#include "condition.h"
+
+static const struct selector_ops *const selector_table[] = { &event_selector, &line_selector };
+
+const struct selector_ops *selector_find(const char *type)
+{
+	for (size_t i = 0; type && i < countof(selector_table); i++)
+		if (!strcmp(selector_table[i]->type, type))
+			return selector_table[i];
+	return NULL;
+}
+
+/* What is left out has its default; what is there and of another type would silently mean something
+ * else. */
+static int selector_check(const json_t *spec, struct err *e)
+{
+	static const char *const texts[] = { "filter", "text", "regex" };
+
+	for (size_t i = 0; i < countof(texts); i++)
+		if (json_object_get(spec, texts[i]) &&
+		    !json_is_string(json_object_get(spec, texts[i])))
+			return err_set(e, "'%s' of a stop condition is no text", texts[i]);
+	return 0;
+}
+
+int selector_decode(struct selector *s, const json_t *spec, struct err *e)
+{
+	const char *type = json_string_value(json_object_get(spec, "type"));
+
+	s->spec = spec;
+	s->at = json_string_value(json_object_get(spec, "at"));
+	s->ops = selector_find(type);
+	if (!s->ops || !s->at)
+		return err_set(e, "the plan looks for something of unknown type '%s'",
+			       type ? type : "");
+	if (selector_check(spec, e) < 0)
+		return e->code;
+	return s->ops->decode ? s->ops->decode(s, e) : 0;
+}
+
+int selector_probe(struct selector *s, struct tracing *tracing, struct err *e)
+{
+	if (s->ops->probe(s, tracing, e) < 0)
+		return err_wrap(e, "%s", s->at);
+	return 0;
+}
+
+int selector_find_part(const struct selector *s, struct key_part *part, struct err *e)
+{
+	return s->ops->find(s, part, e) < 0 ? err_exit(e, EXIT_USAGE) : 0;
+}
+
+void selector_free(struct selector *s)
+{
+	if (s->ops && s->ops->free)
+		s->ops->free(s);
+	format_free(s->format);
+	filter_free(s->filter);
+	*s = (struct selector) { 0 };
+}
+
+const char *selector_why(const struct selector *s)
+{
+	if (s->ops->stream != STREAM_EVENTS)
+		return "the kernel has no trigger for packets";
+	if (s->ops->match && s->data)
+		return "the kernel cannot match this text";
+	return NULL;
+}
+
+bool selector_watches(const struct selector *s, uint16_t id)
+{
+	return s->format && s->format->id == id;
+}
+
+int selector_join(struct selector *const *selectors, size_t n, const struct format *format,
+		  int max_tier, bool *any, char **text, struct err *e)
+{
+	size_t size, terms = 0;
+	bool every = false;
+	FILE *f = open_memstream(text, &size);
+
+	if (!f)
+		return err_set(e, "no memory");
+	*any = false;
+	for (size_t i = 0; i < n; i++) {
+		const struct selector *s = selectors[i];
+
+		if (!selector_watches(s, format->id) || condition_tier(s->owner) > max_tier)
+			continue;
+		*any = true;
+		if (s->filter) {
+			autofree char *one = filter_text(s->filter);
+
+			fprintf(f, "%s(%s)", terms++ ? " || " : "", one);
+		} else {
+			every = true;
+		}
+	}
+	fclose(f);
+	if (every || !*any) {
+		free(*text);
+		*text = NULL;
+	}
+	return 0;
+}
+
+void selector_describe(const struct selector *s, const struct observation *o, char *text,
+		       size_t room)
+{
+	FILE *out = fmemopen(text, room, "w");
+
+	if (!out)
+		return;
+	s->ops->describe(s, o, out);
+	fclose(out);
+	text[room - 1] = '\0';
+}

@@ -1,0 +1,486 @@
+/* Conditions before a judge, by a clock that the test sets: every order of arrival. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "judge.h"
+#include "obligations.h"
+#include "owncapture.h"
+#include "units.h"
+
+#define EVENT "'type':'event','at':'r.lua:1','event':'" OWN_EVENT "'"
+#define START 1000
+
+/* One condition and what became of it. */
+struct bench {
+	struct tracing *tracing;
+	json_t *spec;
+	struct condition c;
+	struct judge *judge;
+	struct progress progress;
+	struct verdict fired[1000];
+	size_t n;
+};
+
+static void note(void *arg, const struct verdict *verdict)
+{
+	struct bench *b = arg;
+
+	assert_true(b->n < countof(b->fired));
+	b->fired[b->n++] = *verdict;
+}
+
+static void begin(struct bench *b, const char *spec)
+{
+	autofree char *text = own_json(spec);
+	struct err e = ERR_INIT;
+
+	b->spec = json_loads(text, 0, NULL);
+	if (!b->spec)
+		fail_msg("no JSON: %s", text);
+	if (condition_decode(&b->c, b->spec, 0, &e) < 0 ||
+	    condition_probe(&b->c, b->tracing, &e) < 0 ||
+	    judge_create(&b->judge, &b->c, 1, &b->progress, &e) < 0 ||
+	    judge_begin(b->judge, START, note, b, &e) < 0)
+		fail_msg("%s", e.text);
+}
+
+static void end(struct bench *b)
+{
+	judge_free(b->judge);
+	condition_free(&b->c);
+	json_decref(b->spec);
+	b->judge = NULL;
+	b->spec = NULL;
+	b->n = 0;
+	b->progress = (struct progress) { 0 };
+}
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+	struct err e = ERR_INIT;
+
+	*state = b;
+	return tracing_open(&b->tracing, &e);
+}
+
+static int teardown(void **state)
+{
+	struct bench *b = *state;
+
+	end(b);
+	tracing_close(b->tracing);
+	free(b);
+	return 0;
+}
+
+static void put(uint8_t *record, const struct format *format, const char *name, uint64_t value)
+{
+	const struct field *field = format_field(format, name);
+
+	assert_non_null(field);
+	memcpy(record + field->offset, &value, field->size);
+}
+
+/* A record of setpriority for selector PART at TIME. */
+static void see(struct bench *b, unsigned part, uint64_t time, uint64_t which, uint64_t who)
+{
+	const struct selector *s = &b->c.selectors[part];
+	uint8_t record[128] = { 0 };
+	struct observation o = {
+		.time = time, .cpu = 1, .pid = 77, .data = record, .size = sizeof(record)
+	};
+
+	put(record, s->format, "which", which);
+	put(record, s->format, "who", who);
+	judge_see(b->judge, s, &o);
+}
+
+static void hits_count_within_a_sliding_time(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, "{" EVENT ",'name':'c','hits':3,'within':100}");
+	see(b, 0, 1000, 1, 0);
+	see(b, 0, 1090, 1, 0);
+	see(b, 0, 1101, 1, 0); /* the first is 101 old */
+	assert_int_equal(b->n, 0);
+	see(b, 0, 1190, 7, 8);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 1190);
+	assert_int_equal(b->fired[0].pid, 77);
+	assert_int_equal(b->fired[0].cpu, 1);
+	assert_non_null(strstr(b->fired[0].text, "which=7"));
+	assert_int_equal(b->progress.seen, 4);
+}
+
+static void silence_counts_from_the_first_one_seen(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, "{'type':'silence','name':'c','at':'r.lua:1','over':100,'of':{" EVENT "}}");
+	judge_reach(b->judge, 5000);
+	assert_int_equal(b->n, 0);
+	assert_int_equal(judge_due(b->judge), UINT64_MAX);
+	see(b, 0, 5000, 1, 0);
+	see(b, 0, 5100, 1, 0); /* at the last moment */
+	judge_reach(b->judge, 5101);
+	assert_int_equal(judge_due(b->judge), 5200);
+	judge_reach(b->judge, 5200);
+	assert_int_equal(b->n, 0);
+	judge_reach(b->judge, 5201);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 5200);
+	assert_false(b->fired[0].uncertain);
+	judge_reach(b->judge, 9000);
+	assert_int_equal(b->n, 1);
+}
+
+static void silence_can_count_from_the_start(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b,
+	      "{'type':'silence','name':'c','at':'r.lua:1','over':100,'from':'start','of':{" EVENT
+	      "}}");
+	judge_reach(b->judge, START + 101);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, START + 100);
+}
+
+/* Seen by the next record alone, without anybody asking between. */
+static void a_late_record_does_not_hide_a_silence(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, "{'type':'silence','name':'c','at':'r.lua:1','over':100,'of':{" EVENT "}}");
+	see(b, 0, 5000, 1, 0);
+	see(b, 0, 5101, 1, 0);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 5100);
+}
+
+#define EXPECT(rest)                                                                              \
+	"{'type':'expect','name':'c','at':'r.lua:1','within':100,'on':{" EVENT "},'need':{" EVENT \
+	"}" rest "}"
+#define BY_WHO ",'key':[{'on':'who','need':'who'}]"
+
+static void an_answer_in_time_is_one(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, EXPECT(BY_WHO));
+	see(b, 0, 2000, 1, 5);
+	see(b, 0, 2010, 1, 6);
+	see(b, 1, 2100, 1, 5); /* at the deadline */
+	assert_int_equal(b->n, 0);
+	see(b, 1, 2111, 1, 6); /* behind it */
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 2110);
+	assert_non_null(strstr(b->fired[0].text, "who=6"));
+	assert_int_equal(b->fired[0].pid, 77);
+}
+
+static void a_second_question_does_not_start_the_clock_again(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, EXPECT(BY_WHO));
+	see(b, 0, 2000, 1, 5);
+	see(b, 0, 2090, 1, 5);
+	assert_int_equal(judge_due(b->judge), 2100);
+	judge_reach(b->judge, 2101);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 2100);
+}
+
+static void an_answer_alone_is_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, EXPECT(BY_WHO));
+	see(b, 1, 2000, 1, 5);
+	see(b, 0, 2001, 1, 5);
+	judge_reach(b->judge, 2102);
+	assert_int_equal(b->n, 1);
+}
+
+static void without_a_key_any_answer_will_do(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, EXPECT(""));
+	see(b, 0, 2000, 1, 5);
+	see(b, 1, 2050, 9, 9);
+	judge_reach(b->judge, 9000);
+	assert_int_equal(b->n, 0);
+}
+
+static void keys_have_several_parts_of_different_names(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, EXPECT(",'key':[{'on':'which','need':'who'},{'on':'who','need':'which'}]"));
+	see(b, 0, 2000, 3, 4);
+	see(b, 1, 2050, 3, 4);
+	assert_int_equal(b->progress.seen, 0);
+	judge_reach(b->judge, 2101);
+	assert_int_equal(b->n, 1);
+	assert_non_null(strstr(b->fired[0].text, "which=3 who=4"));
+	see(b, 0, 3000, 3, 4);
+	see(b, 1, 3050, 4, 3);
+	judge_reach(b->judge, 9000);
+	assert_int_equal(b->n, 1);
+}
+
+static void a_hole_makes_it_uncertain(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, EXPECT(BY_WHO));
+	judge_hole(b->judge, STREAM_EVENTS, 1500);
+	see(b, 0, 2000, 1, 5);
+	judge_reach(b->judge, 2101);
+	assert_int_equal(b->n, 1);
+	assert_false(b->fired[0].uncertain);
+	see(b, 0, 3000, 1, 5);
+	judge_hole(b->judge, STREAM_PACKETS, 3050); /* not its business */
+	judge_reach(b->judge, 3101);
+	assert_false(b->fired[1].uncertain);
+	see(b, 0, 4000, 1, 5);
+	judge_hole(b->judge, STREAM_EVENTS, 4050);
+	judge_reach(b->judge, 4101);
+	assert_int_equal(b->n, 3);
+	assert_true(b->fired[2].uncertain);
+}
+
+static void a_wrong_key_names_the_nearest(void **state)
+{
+	struct bench *b = *state;
+	autofree char *text = own_json(EXPECT(",'key':[{'on':'whoo','need':'who'}]"));
+	struct err e = ERR_INIT;
+
+	b->spec = json_loads(text, 0, NULL);
+	assert_int_equal(condition_decode(&b->c, b->spec, 0, &e), 0);
+	assert_true(condition_probe(&b->c, b->tracing, &e) < 0);
+	assert_non_null(strstr(e.text, "did you mean 'who'"));
+	assert_int_equal(e.exit, EXIT_USAGE);
+}
+
+/* The model: all questions and answers in a list, looked through from the start each time. */
+#define KEYS 5
+#define STEPS 200
+
+struct model {
+	uint64_t since[KEYS]; /* 0: nothing is owed */
+	uint64_t fired[STEPS];
+	size_t n;
+};
+
+static void model_reach(struct model *m, uint64_t now)
+{
+	for (;;) {
+		int oldest = -1;
+
+		for (int key = 0; key < KEYS; key++)
+			if (m->since[key] && m->since[key] + 100 < now &&
+			    (oldest < 0 || m->since[key] < m->since[oldest]))
+				oldest = key;
+		if (oldest < 0)
+			return;
+		m->fired[m->n++] = m->since[oldest] + 100;
+		m->since[oldest] = 0;
+	}
+}
+
+static void it_decides_like_its_model(void **state)
+{
+	struct bench *b = *state;
+
+	for (unsigned seed = 1; seed <= 300; seed++) {
+		struct model m = { 0 };
+		uint64_t time = START;
+
+		srand(seed);
+		begin(b, EXPECT(BY_WHO));
+		for (int i = 0; i < STEPS; i++) {
+			int key = rand() % KEYS, what = rand() % 5;
+
+			time += rand() % 40;
+			model_reach(&m, time);
+			if (what == 0)
+				judge_reach(b->judge, time);
+			else
+				see(b, what % 2, time, 1, key);
+			if (what && what % 2)
+				m.since[key] = 0;
+			else if (what && !m.since[key])
+				m.since[key] = time;
+		}
+		model_reach(&m, time + 1000);
+		judge_reach(b->judge, time + 1000);
+		assert_int_equal(b->n, m.n);
+		for (size_t i = 0; i < m.n; i++)
+			assert_int_equal(b->fired[i].time, m.fired[i]);
+		end(b);
+	}
+}
+
+static void the_oldest_is_dropped_when_there_are_too_many(void **state)
+{
+	struct obligations *o;
+	struct err e = ERR_INIT;
+	struct key key;
+
+	(void)state;
+	assert_int_equal(obligations_create(&o, 100, &e), 0);
+	for (uint64_t i = 0; i < 10000; i++) {
+		key = (struct key) { 0 };
+		key_add_number(&key, i);
+		assert_non_null(obligations_open(o, &key, i));
+	}
+	assert_int_equal(obligations_count(o), 100);
+	assert_int_equal(obligations_dropped(o), 9900);
+	assert_int_equal(obligations_oldest(o)->since, 9900);
+	key = (struct key) { 0 };
+	key_add_number(&key, 9950);
+	assert_null(obligations_open(o, &key, 1));
+	obligations_close(o, obligations_find(o, &key));
+	assert_null(obligations_find(o, &key));
+	for (int i = 0; i < 99; i++)
+		obligations_close(o, obligations_oldest(o));
+	assert_null(obligations_oldest(o));
+	assert_int_equal(obligations_count(o), 0);
+	obligations_free(o);
+}
+
+#define RATE(rest) "{'type':'rate','name':'c','at':'r.lua:1','per':100,'of':{" EVENT "}" rest "}"
+
+static void more_than_so_many_in_a_time(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, RATE(",'above':2"));
+	see(b, 0, 2000, 1, 0);
+	see(b, 0, 2050, 1, 0);
+	see(b, 0, 2100, 1, 0); /* the first is no longer in it */
+	assert_int_equal(b->n, 0);
+	see(b, 0, 2149, 1, 0);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 2149);
+	see(b, 0, 2150, 1, 0); /* still above: once is enough */
+	assert_int_equal(b->n, 1);
+	see(b, 0, 3000, 1, 0);
+	see(b, 0, 3001, 1, 0);
+	see(b, 0, 3002, 1, 0);
+	assert_int_equal(b->n, 2);
+}
+
+static void above_it_for_so_long(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, RATE(",'above':0,'hold':250"));
+	see(b, 0, 2000, 1, 0);
+	see(b, 0, 2099, 1, 0);
+	see(b, 0, 2198, 1, 0);
+	judge_reach(b->judge, 2250);
+	assert_int_equal(b->n, 0);
+	judge_reach(b->judge, 2251);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 2250);
+	see(b, 0, 4000, 1, 0);
+	see(b, 0, 4090, 1, 0);
+	judge_reach(b->judge, 5000); /* it ended at 4190 */
+	assert_int_equal(b->n, 1);
+}
+
+static void fewer_than_so_many_in_a_time(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, RATE(",'below':2"));
+	see(b, 0, START + 10, 1, 0);
+	see(b, 0, START + 90, 1, 0);
+	see(b, 0, START + 105, 1, 0);
+	assert_int_equal(b->n, 0);
+	judge_reach(b->judge, START + 111);
+	assert_int_equal(judge_due(b->judge), START + 190);
+	judge_reach(b->judge, START + 191);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, START + 190);
+	end(b);
+	begin(b, RATE(",'below':1"));
+	judge_reach(b->judge, START + 100);
+	assert_int_equal(b->n, 0);
+	judge_reach(b->judge, START + 101);
+	assert_int_equal(b->n, 1);
+}
+
+static void what_says_nothing_is_refused(void **state)
+{
+	static const struct {
+		const char *spec, *why;
+	} rows[] = {
+		{ "{'type':'silence','name':'c','at':'r.lua:1','of':{" EVENT "}}", "`over`" },
+		{ "{'type':'silence','name':'c','at':'r.lua:1','over':5}", "unknown type" },
+		{ "{'type':'expect','name':'c','at':'r.lua:1','on':{" EVENT "},'need':{" EVENT "}}",
+		  "`within`" },
+		{ "{'type':'expect','name':'c','at':'r.lua:1','within':5,'on':{" EVENT "}}",
+		  "unknown type" },
+		{ RATE(",'above':2000000"), "shorter time" },
+		{ RATE(",'above':-1"), "no number" },
+		{ RATE(",'below':0"), "less than 1" },
+		{ "{'type':'rate','name':'c','at':'r.lua:1','above':1,'of':{" EVENT "}}", "`per`" },
+		{ EXPECT(",'key':[1]"), "a key is" },
+		{ EXPECT(",'key':[{'on':'a','need':{'payload':1,'size':9}}]"), "1 to 8" },
+		{ EXPECT(",'key':[{},{},{},{},{}]"), "at most" },
+	};
+
+	for (size_t i = 0; i < countof(rows); i++) {
+		autofree char *text = own_json(rows[i].spec);
+		autojson json_t *spec = json_loads(text, 0, NULL);
+		struct condition c;
+		struct err e = ERR_INIT;
+
+		(void)state;
+		assert_true(condition_decode(&c, spec, 0, &e) < 0);
+		if (!strstr(e.text, rows[i].why))
+			fail_msg("'%s' is not in '%s'", rows[i].why, e.text);
+		condition_free(&c);
+	}
+}
+
+#define JUDGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		JUDGE_TEST(hits_count_within_a_sliding_time),
+		JUDGE_TEST(silence_counts_from_the_first_one_seen),
+		JUDGE_TEST(silence_can_count_from_the_start),
+		JUDGE_TEST(a_late_record_does_not_hide_a_silence),
+		JUDGE_TEST(an_answer_in_time_is_one),
+		JUDGE_TEST(a_second_question_does_not_start_the_clock_again),
+		JUDGE_TEST(an_answer_alone_is_nothing),
+		JUDGE_TEST(without_a_key_any_answer_will_do),
+		JUDGE_TEST(keys_have_several_parts_of_different_names),
+		JUDGE_TEST(a_hole_makes_it_uncertain),
+		JUDGE_TEST(a_wrong_key_names_the_nearest),
+		JUDGE_TEST(it_decides_like_its_model),
+		JUDGE_TEST(the_oldest_is_dropped_when_there_are_too_many),
+		JUDGE_TEST(more_than_so_many_in_a_time),
+		JUDGE_TEST(above_it_for_so_long),
+		JUDGE_TEST(fewer_than_so_many_in_a_time),
+		JUDGE_TEST(what_says_nothing_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
+}
