@@ -25,6 +25,45 @@ function check.unknown(word, names, kind)
                        near and ", did you mean '" .. near .. "'?" or ", there is " .. table.concat(names, ", "))
 end
 
+-- The plan's entry of a condition that is looked for by another: { type, at, ... }; nil for what is none.
+function types.selection(v)
+  local object = made[v]
+  if not object or not object.constructor.selects then
+    return nil
+  end
+  for _, field in ipairs(object.constructor) do
+    if object.named[field[1]] ~= nil and field.only == "stop" then
+      core.fail_at(object.at, string.format("t.%s: %s belongs to the condition, not to what it looks for",
+                                            object.name, field[1]))
+    end
+  end
+  return check.selector(object)
+end
+
+-- The plan's entry of what a condition looks for: just one.
+function check.selector(object)
+  local spec = {}
+  for key, v in pairs(object.spec) do
+    spec[key] = v
+  end
+  spec.type, spec.at = object.name, object.at
+  if object.name == "event" then
+    if #spec.events > 1 then
+      core.fail_at(object.at,
+                   "t.event: a stop condition has one event, a list of conditions means any of them")
+    end
+    check.refuse_fields(object, "stop")
+    spec.event, spec.events = spec.events[1].event, nil
+  end
+  return spec
+end
+
+-- The bytes that t.bytes stands for; nil for any other value.
+function types.bytes(v)
+  local object = made[v]
+  return object and object.name == "bytes" and object.spec or nil
+end
+
 -- A field's value for the plan, or nil and the sentence.
 function check.read(field, v)
   local read, why = field[2].read(v)
@@ -168,7 +207,8 @@ end
 local function put_items(constructor, spec, items)
   local what = constructor.what
   if not what.each then
-    spec[what.key] = items[1] and items[1].text or what.default
+    local item = items[1]
+    spec[what.key] = item and (item.text or check.selector(item)) or what.default
     return
   end
   local entries = {}
@@ -200,10 +240,14 @@ function check.construct(name, constructor, given)
   end
   local list, named = split(fail, constructor, given)
   local spec, items = {}, {}
-  add_item(fail, constructor.what, items, list, at, 0)
-  check_number(fail, constructor.what, #items)
+  if constructor.what then
+    add_item(fail, constructor.what, items, list, at, 0)
+    check_number(fail, constructor.what, #items)
+  elseif #list > 0 then
+    fail("it has named fields only")
+  end
   read_named(fail, constructor, spec, named)
-  if name ~= "try" then
+  if constructor.what and name ~= "try" then
     put_items(constructor, spec, items)
   end
   local why = constructor.finish and constructor.finish(spec)

@@ -5,6 +5,7 @@
 --   what      its positional values: `key` in the plan, `each` the key of one among many, `accepts` other constructors
 --   a field   name, type; `plan` its key in the plan where that is another; `only` the role that it belongs to
 --   from      who decides what the value means: a file of the kernel, a manual page
+--   selects   whether other conditions can look for it
 --   name      what the plan calls it where the recipe does not
 --   finish    what fields have to do with each other: gets the plan's entry and the names that were given
 local core = require "t.core"
@@ -30,10 +31,24 @@ local function check_within(spec)
   end
 end
 
+local selectors = { event = true, line = true }
+
+-- What a selector is called where nobody has named it.
+local function selected(spec)
+  return spec.event or spec.text or spec.regex or spec.filter or spec.type
+end
+
+local function needs(spec, name, what)
+  if spec[name] == nil then
+    return name .. " has to say " .. what
+  end
+end
+
 local fields = {}
 
 fields.event = {
   role = "stop",
+  selects = true,
   doc = "An event with a filter: in t.ftrace it is recorded, in stop it ends the capture.",
   what = {
     key = "events", each = "event", type = types.event, least = 1,
@@ -178,6 +193,7 @@ fields.log = {
 
 fields.line = {
   role = "stop",
+  selects = true,
   doc = "A line of a log.",
   what = {
     key = "log", type = types.log, most = 1, default = "kernel",
@@ -195,6 +211,82 @@ fields.line = {
     end
     return check_within(spec)
   end,
+}
+
+fields.silence = {
+  role = "stop",
+  doc = "Something has not been seen for so long.",
+  what = {
+    key = "of", type = types.selector, least = 1, most = 1, accepts = selectors,
+    doc = "What: t.event or t.line.", from = "tracer-recipe(5)",
+  },
+  label,
+  { "over", types.duration, doc = "For how long.", from = "tracer-recipe(5)" },
+  {
+    "from", types.choice("first", "start"), default = "first",
+    doc = "From when on: the first one seen, or the start of the capture.", from = "tracer-recipe(5)",
+  },
+  hits,
+  within,
+  default_name = function(spec) return ("no " .. selected(spec.of)):sub(1, 100) end,
+  finish = function(spec)
+    return needs(spec, "over", "for how long nothing is seen") or check_within(spec)
+  end,
+}
+
+fields.expect = {
+  role = "stop",
+  doc = "What must follow has not, at the deadline.",
+  label,
+  { "on", types.selector, doc = "What it must follow.", from = "tracer-recipe(5)" },
+  { "need", types.selector, doc = "What must follow.", from = "tracer-recipe(5)" },
+  {
+    "key", types.key, default = {},
+    doc = "What both have in common: a field's name, { on = , need = } if the names differ, a list of those.",
+    from = "the format of the event in tracefs",
+  },
+  { "within", types.duration, doc = "The time from one to the other.", from = "tracer-recipe(5)" },
+  hits,
+  default_name = function(spec) return (selected(spec.need) .. " after " .. selected(spec.on)):sub(1, 100) end,
+  finish = function(spec)
+    return needs(spec, "on", "what it is that something must follow") or needs(spec, "need", "what must follow")
+      or needs(spec, "within", "in which time it must follow")
+  end,
+}
+
+fields.rate = {
+  role = "stop",
+  doc = "Something is seen more often than so, or less.",
+  what = {
+    key = "of", type = types.selector, least = 1, most = 1, accepts = selectors,
+    doc = "What: t.event or t.line.", from = "tracer-recipe(5)",
+  },
+  label,
+  { "above", types.limit, doc = "More often than so.", from = "tracer-recipe(5)" },
+  { "below", types.count, doc = "Less often than so.", from = "tracer-recipe(5)" },
+  { "per", types.duration, doc = "In any stretch of this length.", from = "tracer-recipe(5)" },
+  { "hold", types.duration, doc = "For how long without a break.", from = "tracer-recipe(5)" },
+  hits,
+  within,
+  default_name = function(spec) return ("rate of " .. selected(spec.of)):sub(1, 100) end,
+  finish = function(spec)
+    if not spec.above == not spec.below then
+      return "one of above and below has to say how often"
+    end
+    return needs(spec, "per", "in which time") or check_within(spec)
+  end,
+}
+
+fields.bytes = {
+  role = "part",
+  doc = "A number in the payload of a packet, as a value of a key.",
+  { "payload", types.offset, doc = "Where it begins in the payload.", from = "the protocol" },
+  { "size", types.bytes_size, default = 4, doc = "How many bytes it has, 1 to 8.", from = "the protocol" },
+  {
+    "order", types.choice("be", "le"), default = "be",
+    doc = "The first byte is the most significant, or the least.", from = "the protocol",
+  },
+  finish = function(spec) return needs(spec, "payload", "where it begins") end,
 }
 
 fields.try = {

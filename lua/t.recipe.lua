@@ -112,26 +112,11 @@ local function collect(returned, post)
   return entries(objects)
 end
 
--- A stop condition on an event has just one.
-local function stop_event(object)
-  local spec = object.spec
-  check.refuse_fields(object.made, "stop")
-  if #spec.events > 1 then
-    core.fail_at(object.at, "t.event: a stop condition has one event, a list of conditions means any of them")
-  end
-  spec.event = spec.events[1].event
-  spec.events = nil
-end
-
 local function stop(returned)
   local objects = {}
   for i, made in ipairs(flatten("stop", "stop", returned.stop or {}, {}, 0)) do
-    local object = copy_of(made)
-    object.made = made
-    if object.name == "event" then
-      stop_event(object)
-    end
-    objects[i] = object
+    objects[i] = copy_of(made)
+    objects[i].spec = check.selector(made)
   end
   name_all(objects)
   return entries(objects)

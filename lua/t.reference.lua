@@ -42,7 +42,9 @@ return function()
   for name, constructor in pairs(fields) do
     lines[#lines + 1] = ".SS t." .. name
     lines[#lines + 1] = escape(constructor.doc)
-    paragraph(lines, "(in order)", { constructor.what.doc, "See " .. constructor.what.from .. "." })
+    if constructor.what then
+      paragraph(lines, "(in order)", { constructor.what.doc, "See " .. constructor.what.from .. "." })
+    end
     for _, field in ipairs(constructor) do
       describe(lines, field)
     end

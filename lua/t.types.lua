@@ -124,6 +124,9 @@ end
 types.port = types.integer(1, 65535, "a port from 1 to 65535")
 types.pid = types.integer(1, 4194304, "a process ID from 1 to 4194304")
 types.count = types.integer(1, 1000000, "a whole number from 1 to 1000000")
+types.limit = types.integer(0, 999999, "a whole number from 0 to 999999")
+types.offset = types.integer(0, 65535, "a whole number from 0 to 65535")
+types.bytes_size = types.integer(1, 8, "a whole number from 1 to 8")
 
 types.address = {
   text = 'an IPv4 or IPv6 address like "10.0.0.5" or "fe80::1"',
@@ -168,6 +171,54 @@ types.log = {
   text = '"kernel"',
   read = function(v)
     return v == "kernel" and v or nil
+  end,
+}
+
+-- What a condition looks for; t.check knows the objects.
+types.selector = {
+  text = "t.event, t.packet or t.line",
+  read = function(v) return types.selection(v) end,
+}
+
+-- One side of a key: the name of a field, or t.bytes.
+local function key_side(v)
+  if type(v) == "string" and v:find("^[%w_.]+$") then
+    return v
+  end
+  return types.bytes(v)
+end
+
+-- One value of a key: the same on both sides, or { on = , need = }.
+local function key_part(v)
+  local side = key_side(v)
+  if side then
+    return { on = side, need = side }
+  elseif type(v) == "table" and not value.kind(v) and v.on ~= nil and v.need ~= nil then
+    local on, need = key_side(v.on), key_side(v.need)
+    return on and need and { on = on, need = need }
+  end
+end
+
+types.key = {
+  text = 'the name of a field, { on = "xid", need = "rpc_xid" }, t.bytes, or a list of them',
+  read = function(v)
+    local part = key_part(v)
+    if part then
+      return core.list { part }
+    elseif type(v) ~= "table" or value.kind(v) or #v == 0 then
+      return nil
+    end
+    local parts = {}
+    for i, inner in ipairs(v) do
+      parts[i] = key_part(inner)
+      if not parts[i] then
+        return nil
+      end
+    end
+    if #parts > 4 then
+      return nil, "a key has at most 4 values"
+    end
+    return core.list(parts)
   end,
 }
 

@@ -24,8 +24,9 @@ const char *stage_text(enum stage stage);
 
 /* How near a condition is. */
 struct progress {
-	uint64_t seen; /* records that matched */
+	uint64_t seen; /* hits */
 	uint64_t last; /* boot clock: the last of them */
+	char near[80]; /* what there is to tell beyond hits: "3 waiting" */
 };
 
 struct board {

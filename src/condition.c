@@ -100,6 +100,17 @@ bool condition_has_probe(const struct condition *c)
 	return false;
 }
 
+void condition_explain(const struct condition *c, char *text, size_t room)
+{
+	FILE *out = fmemopen(text, room, "w");
+
+	if (!out)
+		return;
+	c->ops->explain(c, out);
+	fclose(out);
+	text[room - 1] = '\0';
+}
+
 void condition_free(struct condition *c)
 {
 	for (size_t i = 0; i < c->n_selectors; i++)

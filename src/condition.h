@@ -42,7 +42,8 @@ struct condition {
 };
 
 struct condition_ops {
-	const char *type; /* the plan's word: "silence" */
+	const char *type;         /* the plan's word: "silence" */
+	const char *const *roles; /* of its selectors, NULL if there is just one */
 
 	/* Reads the spec beyond the common fields, and makes the selectors; no look at the host. */
 	int (*decode)(struct condition *c, struct err *e);
@@ -62,6 +63,9 @@ struct condition_ops {
 	/* Up to when nothing changes without a record: reach wants to be called for a later time.
 	 * UINT64_MAX: for ever. NULL with reach. */
 	uint64_t (*due)(const struct condition *c);
+
+	/* When it fires, in a few words: "not seen for 3s". NULL: when it sees its record. */
+	void (*explain)(const struct condition *c, FILE *out);
 
 	/* How near it is, in a few words. NULL: hits are all there is to tell. */
 	void (*tell)(const struct condition *c, char *text, size_t room);
@@ -98,6 +102,9 @@ int condition_probe(struct condition *c, struct tracing *tracing, struct err *e)
 
 /* Whether a probe that the capture makes is among what it looks for: it is asked again then. */
 bool condition_has_probe(const struct condition *c);
+
+/* When it fires, as its ops explain it. */
+void condition_explain(const struct condition *c, char *text, size_t room);
 
 /* Frees what it holds. */
 void condition_free(struct condition *c);

@@ -135,6 +135,16 @@ uint64_t judge_due(const struct judge *j)
 	return j->due;
 }
 
+void judge_tell(struct judge *j)
+{
+	for (size_t i = 0; i < j->n; i++) {
+		const struct condition *c = &j->conditions[i];
+
+		if (c->ops->tell)
+			c->ops->tell(c, j->progress[i].near, sizeof(j->progress[i].near));
+	}
+}
+
 void judge_hole(struct judge *j, enum stream stream, uint64_t to)
 {
 	j->missed[stream] = true;

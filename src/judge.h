@@ -38,6 +38,9 @@ void judge_reach(struct judge *judge, uint64_t now);
  * for none. Never too late, maybe too early. */
 uint64_t judge_due(const struct judge *judge);
 
+/* Brings the progress up to date, beyond the hits. */
+void judge_tell(struct judge *judge);
+
 /* Records of a stream are lost, somewhere before TO. */
 void judge_hole(struct judge *judge, enum stream stream, uint64_t to);
 

@@ -14,6 +14,8 @@ static void status_condition(FILE *out, const struct condition *c, const struct 
 	if (c->hits > 1)
 		fprintf(out, " %llu of %llu", (unsigned long long)progress->seen,
 			(unsigned long long)c->hits);
+	else if (*progress->near)
+		fprintf(out, " %.*s", (int)sizeof(progress->near) - 1, progress->near);
 	else if (!progress->seen)
 		fprintf(out, " not yet");
 	if (c->hits > 1 && progress->last)

@@ -16,6 +16,7 @@
 #include "units.h"
 #include "watchlist.h"
 
+#define TELL_EVERY (NS_PER_S / 2)
 #define WATCH_BUFFER_KB "64" /* of each CPU: it holds only what the kernel has filtered */
 
 struct watch {
@@ -33,6 +34,7 @@ struct watch {
 	struct eventstream *events;
 	struct watchlist *list;
 	bool restarted;
+	uint64_t told; /* boot clock: when progress was last brought up to date */
 };
 
 static int watch_allocate(struct watch *w, struct capture *c, struct err *e)
@@ -215,6 +217,16 @@ static void watch_fired(void *arg, const struct verdict *verdict)
 	stop_decide(w->stop, &record);
 }
 
+static void watch_tell(struct watch *w)
+{
+	uint64_t now = clock_boot();
+
+	if (now - w->told < TELL_EVERY)
+		return;
+	w->told = now;
+	judge_tell(w->judge);
+}
+
 /* All that is certain now, in the order of time. */
 static void watch_round(struct watch *w)
 {
@@ -229,6 +241,7 @@ static void watch_round(struct watch *w)
 		watchlist_show(w->list, w->judge, cpu, &record);
 	if (!stop_get(w->stop))
 		judge_reach(w->judge, eventstream_seen(w->events));
+	watch_tell(w);
 }
 
 /* When there may be something to do without a new record. */

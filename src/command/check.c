@@ -107,11 +107,14 @@ static void check_source(const struct source *s)
 		check_paths(s->spec);
 }
 
-static void check_selector(const struct selector *s)
+/* ROLE is what it is to its condition, "" if there is just one. */
+static void check_selector(const struct selector *s, const char *role)
 {
 	const char *unread = json_string_value(json_object_get(s->spec, "filter"));
 	autofree char *filter = s->filter ? filter_text(s->filter) : NULL;
 
+	if (*role)
+		printf("      %-5s ", role);
 	if (s->probe)
 		printf("%s%s%s%s\n", s->probe->event, unread ? " if " : "", unread ? unread : "",
 		       check_unread(s->probe, unread));
@@ -132,8 +135,14 @@ static bool check_follows_pids(const struct plan *plan)
 static void check_condition(const struct plan *plan, const struct condition *c)
 {
 	printf("  '%s' (%s): ", c->name, c->at);
+	if (c->ops->explain) {
+		c->ops->explain(c, stdout);
+		putchar('\n');
+	}
 	for (size_t i = 0; i < c->n_selectors; i++)
-		check_selector(&c->selectors[i]);
+		check_selector(&c->selectors[i], !c->ops->explain ? ""
+						 : c->ops->roles  ? c->ops->roles[i]
+								  : "of");
 	if (c->hits > 1)
 		printf("      at hit %llu%s%s\n", (unsigned long long)c->hits,
 		       c->within ? " within " : "", c->within ? duration_text(c->within).text : "");

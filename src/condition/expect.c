@@ -1,6 +1,7 @@
 /* t.expect: what must follow has not, at the deadline. `on` opens an obligation for its key, `need`
  * with the same key meets it. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "condition.h"
 #include "judge.h"
@@ -11,6 +12,8 @@
 #define EXPECT_MAX 65536 /* obligations at a time */
 
 enum { ON, NEED };
+
+static const char *const expect_roles[] = { "on", "need" };
 
 struct expect {
 	uint64_t within;
@@ -141,6 +144,20 @@ static void expect_reach(struct condition *c, uint64_t now)
 	}
 }
 
+static void expect_explain(const struct condition *c, FILE *out)
+{
+	const struct expect *expect = c->data;
+
+	fprintf(out, "nothing has answered within %s", duration_text(expect->within).text);
+	for (size_t i = 0; i < expect->n_parts; i++) {
+		const char *on = expect->parts[ON][i].name, *need = expect->parts[NEED][i].name;
+
+		fprintf(out, "%s%s", i ? ", " : ", by ", on ? on : "bytes of the payload");
+		if (on && need && strcmp(on, need))
+			fprintf(out, " = %s", need);
+	}
+}
+
 static void expect_tell(const struct condition *c, char *text, size_t room)
 {
 	uint64_t dropped = obligations_dropped(c->state);
@@ -164,12 +181,14 @@ static void expect_free(struct condition *c)
 
 const struct condition_ops expect_condition = {
 	.type = "expect",
+	.roles = expect_roles,
 	.decode = expect_decode,
 	.probe = expect_probe,
 	.begin = expect_begin,
 	.see = expect_see,
 	.reach = expect_reach,
 	.due = expect_due,
+	.explain = expect_explain,
 	.tell = expect_tell,
 	.end = expect_end,
 	.free = expect_free,

@@ -75,6 +75,16 @@ static uint64_t rate_mark(const struct condition *c)
 	return state->times[state->seen % rate_needs(rate)] + rate->per;
 }
 
+static void rate_explain(const struct condition *c, FILE *out)
+{
+	const struct rate *rate = c->data;
+
+	fprintf(out, "%s %llu in %s", rate->above ? "more than" : "fewer than",
+		(unsigned long long)rate->limit, duration_text(rate->per).text);
+	if (rate->hold)
+		fprintf(out, ", for %s", duration_text(rate->hold).text);
+}
+
 static void rate_hit(struct condition *c, uint64_t time)
 {
 	const struct rate *rate = c->data;
@@ -85,10 +95,7 @@ static void rate_hit(struct condition *c, uint64_t time)
 
 	if (!judge_hit(c, time))
 		return;
-	snprintf(verdict.text, sizeof(verdict.text), "%s %llu in %s%s%s",
-		 rate->above ? "more than" : "fewer than", (unsigned long long)rate->limit,
-		 duration_text(rate->per).text, rate->hold ? ", for " : "",
-		 rate->hold ? duration_text(rate->hold).text : "");
+	condition_explain(c, verdict.text, sizeof(verdict.text));
 	judge_fire(c, &verdict);
 }
 
@@ -137,6 +144,18 @@ static uint64_t rate_due(const struct condition *c)
 	return due;
 }
 
+static void rate_tell(const struct condition *c, char *text, size_t room)
+{
+	const struct rate *rate = c->data;
+	const struct rate_state *state = c->state;
+
+	snprintf(text, room, "%s, %llu seen",
+		 state->level.on ? rate->above ? "above" : "below"
+		 : rate->above   ? "not above"
+				 : "not below",
+		 (unsigned long long)state->seen);
+}
+
 static void rate_end(struct condition *c)
 {
 	free(c->state);
@@ -156,6 +175,8 @@ const struct condition_ops rate_condition = {
 	.see = rate_see,
 	.reach = rate_reach,
 	.due = rate_due,
+	.explain = rate_explain,
+	.tell = rate_tell,
 	.end = rate_end,
 	.free = rate_free,
 };

@@ -80,6 +80,14 @@ static void silence_reach(struct condition *c, uint64_t now)
 	judge_fire(c, &verdict);
 }
 
+static void silence_explain(const struct condition *c, FILE *out)
+{
+	const struct silence *silence = c->data;
+
+	fprintf(out, "not seen for %s, counted from %s", duration_text(silence->over).text,
+		silence->from_start ? "the start" : "the first one");
+}
+
 static void silence_tell(const struct condition *c, char *text, size_t room)
 {
 	const struct silence_state *state = c->state;
@@ -109,6 +117,7 @@ const struct condition_ops silence_condition = {
 	.see = silence_see,
 	.reach = silence_reach,
 	.due = silence_due,
+	.explain = silence_explain,
 	.tell = silence_tell,
 	.end = silence_end,
 	.free = silence_free,
