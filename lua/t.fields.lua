@@ -31,7 +31,7 @@ local function check_within(spec)
   end
 end
 
-local selectors = { event = true, line = true }
+local selectors = { event = true, line = true, packet = true }
 
 -- What a selector is called where nobody has named it.
 local function selected(spec)
@@ -43,6 +43,20 @@ local function needs(spec, name, what)
     return name .. " has to say " .. what
   end
 end
+
+-- Which packets: of t.packets and t.packet alike.
+local packet_filter = { key = "filter", type = types.text, most = 1, doc = "A filter.", from = "pcap-filter(7)" }
+local packet_fields = {
+  {
+    "host", types.list(types.address), default = {},
+    doc = "From or to one of these addresses.", from = "pcap-filter(7)",
+  },
+  { "src", types.list(types.address), default = {}, doc = "From one of these addresses.", from = "pcap-filter(7)" },
+  { "dst", types.list(types.address), default = {}, doc = "To one of these addresses.", from = "pcap-filter(7)" },
+  { "port", types.list(types.port), default = {}, doc = "From or to one of these ports.", from = "pcap-filter(7)" },
+  { "tcp", types.choice("rst"), doc = "Only TCP segments with this flag, of IPv4 and IPv6.", from = "RFC 9293" },
+  { "interface", types.interface, default = "any", doc = "The network interface.", from = "packet(7)" },
+}
 
 local fields = {}
 
@@ -115,16 +129,9 @@ fields.ftrace = {
 fields.packets = {
   role = "collect",
   doc = "Packets of the network, in a ring of its own.",
-  what = { key = "filter", type = types.text, most = 1, doc = "A filter.", from = "pcap-filter(7)" },
+  what = packet_filter,
   name,
-  {
-    "host", types.list(types.address), default = {},
-    doc = "From or to one of these addresses.", from = "pcap-filter(7)",
-  },
-  { "src", types.list(types.address), default = {}, doc = "From one of these addresses.", from = "pcap-filter(7)" },
-  { "dst", types.list(types.address), default = {}, doc = "To one of these addresses.", from = "pcap-filter(7)" },
-  { "port", types.list(types.port), default = {}, doc = "From or to one of these ports.", from = "pcap-filter(7)" },
-  { "tcp", types.choice("rst"), doc = "Only TCP segments with this flag, of IPv4 and IPv6.", from = "RFC 9293" },
+  packet_fields[1], packet_fields[2], packet_fields[3], packet_fields[4], packet_fields[5],
   {
     "keep", types.size_or_duration, default = "64M", spread = true,
     doc = "Size of the ring, or the time that it holds.", from = "tracer-recipe(5)",
@@ -133,8 +140,21 @@ fields.packets = {
     "payload", types.payload, default = "128B",
     doc = "How much of each packet is kept; \"all\" for whole packets.", from = "pcap_set_snaplen(3PCAP)",
   },
-  { "interface", types.interface, default = "any", doc = "The network interface.", from = "packet(7)" },
+  packet_fields[6],
   default_name = function() return "packets" end,
+}
+
+fields.packet = {
+  role = "stop",
+  selects = true,
+  doc = "A packet of the network.",
+  what = packet_filter,
+  label,
+  packet_fields[1], packet_fields[2], packet_fields[3], packet_fields[4], packet_fields[5], packet_fields[6],
+  hits,
+  within,
+  default_name = function(spec) return (spec.filter or "packet"):sub(1, 100) end,
+  finish = check_within,
 }
 
 fields.files = {
@@ -218,7 +238,7 @@ fields.silence = {
   doc = "Something has not been seen for so long.",
   what = {
     key = "of", type = types.selector, least = 1, most = 1, accepts = selectors,
-    doc = "What: t.event or t.line.", from = "tracer-recipe(5)",
+    doc = "What: t.event, t.packet or t.line.", from = "tracer-recipe(5)",
   },
   label,
   { "over", types.duration, doc = "For how long.", from = "tracer-recipe(5)" },
@@ -259,7 +279,7 @@ fields.rate = {
   doc = "Something is seen more often than so, or less.",
   what = {
     key = "of", type = types.selector, least = 1, most = 1, accepts = selectors,
-    doc = "What: t.event or t.line.", from = "tracer-recipe(5)",
+    doc = "What: t.event, t.packet or t.line.", from = "tracer-recipe(5)",
   },
   label,
   { "above", types.limit, doc = "More often than so.", from = "tracer-recipe(5)" },

@@ -20,7 +20,6 @@ struct eventstream {
 	uint64_t now;
 	struct lane *current; /* whose records are the next up to `limit` */
 	uint64_t limit;
-	bool taken; /* the current one's record was returned */
 	bool missed;
 	uint64_t missed_to;
 };
@@ -115,18 +114,19 @@ static bool eventstream_is_next(const struct eventstream *s)
 	return s->current && s->current->has && s->current->record.time <= s->limit;
 }
 
-bool eventstream_next(struct eventstream *s, struct ringpage_record *record, unsigned *cpu)
+const struct ringpage_record *eventstream_peek(struct eventstream *s, unsigned *cpu)
 {
-	if (s->taken)
-		lane_advance(s, s->current);
-	s->taken = false;
 	if (!eventstream_is_next(s))
 		eventstream_choose(s);
 	if (!eventstream_is_next(s))
-		return false;
-	*record = s->current->record;
+		return NULL;
 	*cpu = s->current - s->lanes;
-	return s->taken = true;
+	return &s->current->record;
+}
+
+void eventstream_take(struct eventstream *s)
+{
+	lane_advance(s, s->current);
 }
 
 uint64_t eventstream_seen(const struct eventstream *s)

@@ -29,11 +29,12 @@ void eventstream_free(struct eventstream *s);
 /* Looks whether there is more now, NOW being a reading of the clock of the records. */
 void eventstream_look(struct eventstream *s, uint64_t now);
 
-/* The next record and its CPU; its data is valid until the next call. False if none is certain to
- * be the next: look again. */
-bool eventstream_next(struct eventstream *s, struct ringpage_record *record, unsigned *cpu);
+/* The next record and its CPU; NULL if none is certain to be the next: look again. It is valid
+ * until eventstream_take, behind which comes the next. */
+const struct ringpage_record *eventstream_peek(struct eventstream *s, unsigned *cpu);
+void eventstream_take(struct eventstream *s);
 
-/* Once that was false: all records of before this time have been returned. */
+/* Without a next one: none of before this time will come. */
 uint64_t eventstream_seen(const struct eventstream *s);
 
 /* Whether a record waits for others to be seen. */

@@ -5,7 +5,8 @@
 #include "auto.h"
 #include "condition.h"
 
-static const struct selector_ops *const selector_table[] = { &event_selector, &line_selector };
+static const struct selector_ops *const selector_table[] = { &event_selector, &line_selector,
+							     &packet_selector };
 
 const struct selector_ops *selector_find(const char *type)
 {
@@ -19,7 +20,7 @@ const struct selector_ops *selector_find(const char *type)
  * else. */
 static int selector_check(const json_t *spec, struct err *e)
 {
-	static const char *const texts[] = { "filter", "text", "regex" };
+	static const char *const texts[] = { "filter", "text", "regex", "interface" };
 
 	for (size_t i = 0; i < countof(texts); i++)
 		if (json_object_get(spec, texts[i]) &&

@@ -25,6 +25,8 @@ struct observation {
 	int32_t pid;   /* of the task, -1 if it has none */
 	const uint8_t *data;
 	size_t size;
+	uint32_t length; /* of a packet: on the wire, and its link type (DLT_*) */
+	int link;
 };
 
 struct selector_ops;
@@ -74,6 +76,7 @@ struct selector_ops {
 
 extern const struct selector_ops event_selector;
 extern const struct selector_ops line_selector;
+extern const struct selector_ops packet_selector;
 
 /* The operations for the plan's word, NULL if there are none. */
 const struct selector_ops *selector_find(const char *type);

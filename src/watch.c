@@ -13,6 +13,7 @@
 #include "judge.h"
 #include "live.h"
 #include "message.h"
+#include "packetstream.h"
 #include "units.h"
 #include "watchlist.h"
 
@@ -32,6 +33,8 @@ struct watch {
 	int comms;
 	int tracing_on; /* of the watch instance itself; -1 if there is none */
 	struct eventstream *events;
+	struct packetstream *packets; /* NULL if no condition looks for any */
+	uint64_t start;               /* boot clock */
 	struct watchlist *list;
 	bool restarted;
 	uint64_t told; /* boot clock: when progress was last brought up to date */
@@ -163,6 +166,7 @@ void watch_free(struct watch *w)
 	if (w->tracing_on >= 0)
 		close(w->tracing_on);
 	eventstream_free(w->events);
+	packetstream_close(w->packets);
 	watchlist_free(w->list);
 	judge_free(w->judge);
 	free(w->raw);
@@ -227,50 +231,106 @@ static void watch_tell(struct watch *w)
 	judge_tell(w->judge);
 }
 
+static void watch_look(struct watch *w)
+{
+	uint64_t now = clock_boot(), lost;
+
+	eventstream_look(w->events, now);
+	if (eventstream_missed(w->events, &lost))
+		judge_hole(w->judge, STREAM_EVENTS, lost);
+	if (!w->packets)
+		return;
+	packetstream_look(w->packets, now, w->start);
+	if (packetstream_missed(w->packets))
+		judge_hole(w->judge, STREAM_PACKETS, now);
+}
+
+/* Shows the oldest of what all streams have, if no stream can have an older one yet. */
+static bool watch_show_next(struct watch *w)
+{
+	const struct selector *selector;
+	unsigned cpu;
+	const struct ringpage_record *record = eventstream_peek(w->events, &cpu);
+	const struct observation *packet =
+		w->packets ? packetstream_peek(w->packets, &selector) : NULL;
+	uint64_t event_time = record ? record->time : eventstream_seen(w->events);
+	uint64_t packet_time = packet       ? packet->time
+			       : w->packets ? packetstream_seen(w->packets)
+					    : UINT64_MAX;
+
+	if (record && event_time <= packet_time) {
+		watchlist_show(w->list, w->judge, cpu, record);
+		eventstream_take(w->events);
+		return true;
+	}
+	if (packet && packet_time <= event_time) {
+		judge_see(w->judge, selector, packet);
+		packetstream_take(w->packets);
+		return true;
+	}
+	judge_reach(w->judge, event_time < packet_time ? event_time : packet_time);
+	return false;
+}
+
 /* All that is certain now, in the order of time. */
 static void watch_round(struct watch *w)
 {
-	struct ringpage_record record;
-	uint64_t lost;
-	unsigned cpu;
-
-	eventstream_look(w->events, clock_boot());
-	if (eventstream_missed(w->events, &lost))
-		judge_hole(w->judge, STREAM_EVENTS, lost);
-	while (!stop_get(w->stop) && eventstream_next(w->events, &record, &cpu))
-		watchlist_show(w->list, w->judge, cpu, &record);
-	if (!stop_get(w->stop))
-		judge_reach(w->judge, eventstream_seen(w->events));
+	watch_look(w);
+	while (!stop_get(w->stop) && watch_show_next(w))
+		;
 	watch_tell(w);
+}
+
+/* How long after its stamp the last of the streams has a record for certain. */
+static uint64_t watch_delay(const struct watch *w)
+{
+	return w->packets ? PACKETSTREAM_DELAY : EVENTSTREAM_DELAY;
 }
 
 /* When there may be something to do without a new record. */
 static uint64_t watch_due(const struct watch *w)
 {
-	uint64_t now = clock_boot(), due = judge_due(w->judge), wake = now + NS_PER_S;
+	uint64_t now = clock_boot(), due = judge_due(w->judge), delay = watch_delay(w);
+	uint64_t wake = now + NS_PER_S;
 
-	if (eventstream_waits(w->events) && wake > now + EVENTSTREAM_DELAY)
+	if (eventstream_waits(w->events) || (w->packets && packetstream_waits(w->packets)))
 		wake = now + EVENTSTREAM_DELAY;
-	if (due < wake - EVENTSTREAM_DELAY)
-		wake = due + EVENTSTREAM_DELAY + 1;
+	if (due < wake - delay)
+		wake = due + delay + 1;
 	return wake;
 }
 
 /* Until there is a record, the engine speaks, or something is due. The engine comes first, and is
  * left out once it has spoken its last word. */
-static void watch_wait(const struct watch *w, const struct live *live, struct pollfd *fds)
+static void watch_wait(const struct watch *w, const struct live *live, struct pollfd *fds, size_t n)
 {
 	uint64_t now = clock_boot(), due = watch_due(w), wait = due > now ? due - now : 0;
 	struct timespec timeout = { wait / NS_PER_S, wait % NS_PER_S };
 
 	fds[0] = (struct pollfd) { .fd = live->stopping ? -1 : live->engine, .events = POLLIN };
+	ppoll(fds, n, &timeout, NULL);
+}
+
+/* The first is the engine's. */
+static struct pollfd *watch_pollfds(const struct watch *w, size_t *n)
+{
+	size_t room = 1 + w->n_cpus + w->plan->n_selectors;
+	struct pollfd *fds = calloc(room, sizeof(*fds));
+	autofree int *taps = calloc(room, sizeof(*taps));
+
+	*n = 1;
+	if (!fds || !taps)
+		return fds;
 	for (unsigned cpu = 0; cpu < w->n_cpus; cpu++)
-		fds[cpu + 1] = (struct pollfd) { .fd = w->raw[cpu], .events = POLLIN };
-	ppoll(fds, w->n_cpus + 1, &timeout, NULL);
+		fds[(*n)++] = (struct pollfd) { .fd = w->raw[cpu], .events = POLLIN };
+	for (size_t i = w->packets ? packetstream_fds(w->packets, taps) : 0; i > 0; i--)
+		fds[(*n)++] = (struct pollfd) { .fd = taps[i - 1], .events = POLLIN };
+	return fds;
 }
 
 static int watch_begin(struct watch *w, uint64_t start, struct err *e)
 {
+	w->start = start;
 	if (judge_begin(w->judge, start, watch_fired, w, e) < 0)
 		return e->code;
 	if (w->restarted)
@@ -280,10 +340,11 @@ static int watch_begin(struct watch *w, uint64_t start, struct err *e)
 
 static void watch_until_decided(struct watch *w, struct live *live)
 {
-	autofree struct pollfd *fds = calloc(w->n_cpus + 1, sizeof(*fds));
+	size_t n;
+	autofree struct pollfd *fds = watch_pollfds(w, &n);
 
 	while (fds && !stop_get(w->stop)) {
-		watch_wait(w, live, fds);
+		watch_wait(w, live, fds, n);
 		watch_round(w);
 		if (fds[0].revents)
 			live_wait(live, -1, 0);
@@ -307,6 +368,8 @@ int watch_main(void *arg, int engine, struct err *e)
 	struct watch *w = arg;
 	struct live live = { .engine = engine, .stop = w->stop };
 
+	if (packetstream_open(&w->packets, w->plan->selectors, w->plan->n_selectors, e) < 0)
+		return e->code;
 	if (live_armed(&live, SANDBOX_HELD, e) < 0)
 		return e->code == 0 ? -ECANCELED : e->code;
 	if (watch_begin(w, live.since, e) < 0)

@@ -8,6 +8,7 @@
 #include "prepare.h"
 #include "state.h"
 #include "source/ftrace_plan.h"
+#include "selector/packet.h"
 #include "units.h"
 
 /* What is only known once the probe is there. */
@@ -107,6 +108,12 @@ static void check_source(const struct source *s)
 		check_paths(s->spec);
 }
 
+static void check_packet_selector(const struct packet_selector *packet)
+{
+	printf("packets of %s%s%s, up to %u bytes of each\n", packet->interface,
+	       *packet->filter ? ": " : "", packet->filter, packet->snaplen);
+}
+
 /* ROLE is what it is to its condition, "" if there is just one. */
 static void check_selector(const struct selector *s, const char *role)
 {
@@ -115,7 +122,9 @@ static void check_selector(const struct selector *s, const char *role)
 
 	if (*role)
 		printf("      %-5s ", role);
-	if (s->probe)
+	if (s->ops->stream == STREAM_PACKETS)
+		check_packet_selector(s->data);
+	else if (s->probe)
 		printf("%s%s%s%s\n", s->probe->event, unread ? " if " : "", unread ? unread : "",
 		       check_unread(s->probe, unread));
 	else

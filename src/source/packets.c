@@ -1,19 +1,14 @@
 #include "source/packets.h"
 
-#include <errno.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "auto.h"
 #include "capture.h"
 #include "packetfilter.h"
-#include "packetprogram.h"
 #include "pcapng.h"
+#include "tap.h"
 #include "units.h"
 
 #define KEEP_MAX (64ull << 30)
@@ -41,12 +36,6 @@ static uint64_t packets_ring_size(const struct packets *packets)
 	if (packets->keep_ns)
 		keep = clamp(packets->keep_ns / NS_PER_S * BYTES_A_SECOND, TIMED_MIN, TIMED_MAX);
 	return keep + clamp(keep / 4, SLACK_MIN, SLACK_MAX);
-}
-
-char *packets_filter_for(const struct packets *packets, int link)
-{
-	return packetprogram_has_tags(link) ? packetfilter_tagged(packets->filter)
-					    : strdup(packets->filter);
 }
 
 /* A positive integer of the spec; 0 where there is none. */
@@ -84,7 +73,7 @@ static int decode_interface(struct packets *packets, const json_t *spec, struct 
 {
 	const json_t *value = json_object_get(spec, "interface");
 
-	packets->interface = value ? json_string_value(value) : PACKETS_ANY;
+	packets->interface = value ? json_string_value(value) : TAP_ANY;
 	if (!packets->interface || !*packets->interface || strlen(packets->interface) >= IFNAMSIZ ||
 	    strpbrk(packets->interface, " /\t\n"))
 		return err_set(e, "'interface' is not the name of an interface");
@@ -104,79 +93,11 @@ static int packets_decode(struct source *s, struct err *e)
 	return packetfilter_text(&packets->filter, s->spec, e);
 }
 
-static int interface_missing(const char *interface, struct err *e)
-{
-	struct if_nameindex *all = if_nameindex();
-	const char *names[256], *nearest;
-	size_t n = 0;
-
-	for (; all && n < countof(names) && all[n].if_index; n++)
-		names[n] = all[n].if_name;
-	nearest = nearest_name(interface, names, n);
-	err_set(e, "there is no interface '%s' here%s%s%s", interface,
-		nearest ? ", did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
-	if (all)
-		if_freenameindex(all);
-	return err_exit(e, EXIT_HOST);
-}
-
-/* The link type that libpcap will find, as far as filters tell them apart: tunnels have no
- * Ethernet. */
-static int interface_link(const char *interface, int *link, struct err *e)
-{
-	/* no protocol: nothing is ever received */
-	autoclose int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	struct ifreq request = { 0 };
-
-	*link = DLT_LINUX_SLL2;
-	if (fd < 0) {
-		err_sys(e, "no packet sockets here");
-		return err_exit(e, EXIT_HOST);
-	}
-	if (!strcmp(interface, PACKETS_ANY))
-		return 0;
-	if (!if_nametoindex(interface))
-		return interface_missing(interface, e);
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
-	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
-		return err_sys(e, "interface '%s'", interface);
-	*link = request.ifr_hwaddr.sa_family == ARPHRD_ETHER ||
-				request.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK
-			? DLT_EN10MB
-			: DLT_RAW;
-	return 0;
-}
-
-static int packets_try_filter(const struct packets *packets, int link, struct err *e)
-{
-	autofree char *filter = packets_filter_for(packets, link);
-	struct bpf_program program = { 0 };
-	pcap_t *pcap;
-	int r;
-
-	if (!filter)
-		return err_sys(e, "cannot compile the filter");
-	if (!*filter)
-		return 0;
-	pcap = pcap_open_dead(link, packets->snaplen);
-	if (!pcap)
-		return err_sys(e, "cannot compile the filter");
-	r = packetprogram_compile(&program, pcap, filter, e);
-	packetprogram_free(&program);
-	pcap_close(pcap);
-	if (r == 0)
-		return 0;
-	err_wrap(e, "filter '%s'", packets->filter);
-	return err_exit(e, EXIT_USAGE);
-}
-
 static int packets_probe(struct source *s, struct cost *cost, struct err *e)
 {
 	const struct packets *packets = s->data;
-	int link;
 
-	if (interface_link(packets->interface, &link, e) < 0 ||
-	    packets_try_filter(packets, link, e) < 0)
+	if (tap_check(packets->interface, packets->filter, e) < 0)
 		return e->code;
 	cost->kernel_bytes += PACKETS_KERNEL_RING;
 	cost->tmpfs_bytes += packets_ring_size(packets);

@@ -9,7 +9,6 @@
 #include "ring.h"
 #include "source.h"
 
-#define PACKETS_ANY "any"
 #define PACKETS_KERNEL_RING (16u << 20)
 
 /* A record of the ring: time, kind = interface index, aux = length on the wire, data = what was
@@ -26,9 +25,6 @@ struct packets {
 	char names_file[32];
 	struct ring *ring; /* from arm on; the process that records inherits it */
 };
-
-/* The filter's text for that link type (DLT_*). The caller frees it; NULL if there is no memory. */
-char *packets_filter_for(const struct packets *packets, int link);
 
 /* A file in the state directory says which link type the packets have and which index stands for
  * which interface, so that they can be saved after the process that recorded them is gone. */

@@ -1,6 +1,4 @@
-#include <arpa/inet.h>
 #include <errno.h>
-#include <linux/filter.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,9 +9,9 @@
 #include "auto.h"
 #include "clock.h"
 #include "live.h"
-#include "packetprogram.h"
 #include "source/packets.h"
 #include "stampclock.h"
+#include "tap.h"
 #include "units.h"
 
 #define BATCH 4096             /* packets between two looks at the engine */
@@ -26,20 +24,14 @@
 #define BLOCK_MS 20
 #define BLOCK_DELAY (50 * NS_PER_MS)
 
-/* libpcap's head of packets from `any`, with the interface's index at 4. */
-#define COOKED_HEAD 20
-
-/* The packet socket, and what is known of the packets that came. */
-struct tap {
+/* A tap, and what is known of the packets that came. */
+struct recorder {
+	struct tap tap;
 	const struct packets *packets;
 	struct live *live;
 	struct stats *stats;
 	struct ring_counters *counters;
-	pcap_t *pcap;
-	int fd; /* to wait for */
 	int names;
-	bool cooked;
-	uint32_t index; /* of the interface if it is one */
 	uint32_t known[KNOWN_MAX];
 	size_t n_known;
 	uint64_t started;
@@ -49,251 +41,174 @@ struct tap {
 	uint64_t asked;
 };
 
-static void auto_tap(struct tap *tap)
+static void auto_recorder(struct recorder *r)
 {
-	if (tap->pcap)
-		pcap_close(tap->pcap);
-	auto_close(&tap->names);
+	tap_close(&r->tap);
+	auto_close(&r->names);
 }
 
-static int tap_error(const struct tap *tap, struct err *e)
+static int recorder_open(struct recorder *r, struct err *e)
 {
-	return err_set(e, "packets of '%s': %s", tap->packets->interface, pcap_geterr(tap->pcap));
-}
+	const struct tap_request rq = {
+		.interface = r->packets->interface,
+		.filter = r->packets->filter,
+		.snaplen = r->packets->snaplen,
+		.block_ms = BLOCK_MS,
+		.buffer = PACKETS_KERNEL_RING,
+	};
 
-/* Never immediate mode: it gives up the blocks of TPACKET_V3 and loses packets at rates that these
- * take. */
-static int tap_activate(struct tap *tap, struct err *e)
-{
-	char error[PCAP_ERRBUF_SIZE] = "";
-	pcap_t *pcap = tap->pcap = pcap_create(tap->packets->interface, error);
-
-	if (!pcap)
-		return err_set(e, "packets of '%s': %s", tap->packets->interface, error);
-	if (pcap_set_snaplen(pcap, tap->packets->snaplen) || pcap_set_promisc(pcap, 0) ||
-	    pcap_set_timeout(pcap, BLOCK_MS) || pcap_set_buffer_size(pcap, PACKETS_KERNEL_RING) ||
-	    pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO) || pcap_activate(pcap) < 0)
-		return tap_error(tap, e);
-	if (pcap_setnonblock(pcap, 1, error) < 0)
-		return err_set(e, "packets of '%s': %s", tap->packets->interface, error);
-	return 0;
-}
-
-static int tap_link(struct tap *tap, struct err *e)
-{
-	if (!strcmp(tap->packets->interface, PACKETS_ANY)) {
-		/* the one form that names each packet's interface */
-		if (pcap_set_datalink(tap->pcap, DLT_LINUX_SLL2) < 0)
-			return tap_error(tap, e);
-		tap->cooked = true;
-	}
-	tap->index = if_nametoindex(tap->packets->interface);
-	return packets_names_link(tap->names, pcap_datalink(tap->pcap), e);
-}
-
-/* With Ethernet the kernel alone filters. libpcap would run the program once more, over what was in
- * the ring when it was attached and over the first block after that, without what only the kernel
- * knows ("inbound"). Packets from before the filter go by their stamps. */
-static int tap_attach(struct tap *tap, struct bpf_program *program, struct err *e)
-{
-	struct sock_fprog code = { program->bf_len, (struct sock_filter *)program->bf_insns };
-	int fd = pcap_fileno(tap->pcap);
-
-	if (pcap_datalink(tap->pcap) != DLT_EN10MB)
-		return pcap_setfilter(tap->pcap, program) < 0 ? tap_error(tap, e) : 0;
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &code, sizeof(code)) < 0)
-		return err_sys(e, "cannot filter packets of '%s'", tap->packets->interface);
-	return 0;
-}
-
-/* Locked afterwards: whoever takes this process over cannot listen to more than the plan says. */
-static int tap_filter(struct tap *tap, struct err *e)
-{
-	autofree char *filter = packets_filter_for(tap->packets, pcap_datalink(tap->pcap));
-	struct bpf_program program = { 0 };
-	const int on = 1;
-	int r;
-
-	if (!filter)
-		return err_sys(e, "cannot compile the filter");
-	if (!*filter)
-		return 0;
-	if (packetprogram_compile(&program, tap->pcap, filter, e) < 0)
-		return err_wrap(e, "filter '%s'", tap->packets->filter);
-	r = tap_attach(tap, &program, e);
-	packetprogram_free(&program);
-	setsockopt(pcap_fileno(tap->pcap), SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on));
-	return r;
-}
-
-static int tap_open(struct tap *tap, struct err *e)
-{
-	tap->names = packets_names_open(tap->live->statedir, tap->packets->names_file, e);
-	if (tap->names < 0)
+	r->names = packets_names_open(r->live->statedir, r->packets->names_file, e);
+	if (r->names < 0 || tap_open(&r->tap, &rq, e) < 0)
 		return e->code;
-	if (tap_activate(tap, e) < 0 || tap_link(tap, e) < 0 || tap_filter(tap, e) < 0)
-		return e->code;
-	tap->fd = pcap_get_selectable_fd(tap->pcap);
-	return tap->fd < 0 ? tap_error(tap, e) : 0;
+	return packets_names_link(r->names, pcap_datalink(r->tap.pcap), e);
 }
 
-static bool index_is_known(const struct tap *tap, uint32_t index)
+static bool index_is_known(const struct recorder *r, uint32_t index)
 {
-	for (size_t i = 0; i < tap->n_known; i++)
-		if (tap->known[i] == index)
+	for (size_t i = 0; i < r->n_known; i++)
+		if (r->known[i] == index)
 			return true;
 	return false;
 }
 
 /* An interface that came after the start has to be asked for while it is there. */
-static void tap_note_index(struct tap *tap, uint32_t index)
+static void recorder_note_index(struct recorder *r, uint32_t index)
 {
 	struct ifreq request = { .ifr_ifindex = (int)index };
 
-	if (index_is_known(tap, index) || tap->n_known == KNOWN_MAX)
+	if (index_is_known(r, index) || r->n_known == KNOWN_MAX)
 		return;
-	tap->known[tap->n_known++] = index;
-	if (ioctl(pcap_fileno(tap->pcap), SIOCGIFNAME, &request) == 0)
-		packets_names_add(tap->names, index, request.ifr_name);
+	r->known[r->n_known++] = index;
+	if (ioctl(pcap_fileno(r->tap.pcap), SIOCGIFNAME, &request) == 0)
+		packets_names_add(r->names, index, request.ifr_name);
 }
 
 /* Once for each batch, which is more often than a clock can drift by a microsecond. */
-static void tap_set_clock(struct tap *tap)
+static void recorder_set_clock(struct recorder *r)
 {
 	struct anchor now = anchor_take();
-	int64_t step = stampclock_set(&tap->clock, &now);
+	int64_t step = stampclock_set(&r->clock, &now);
 
 	if (step)
-		live_say(tap->live, "the wall clock was set by %lld us", (long long)step / 1000);
+		live_say(r->live, "the wall clock was set by %lld us", (long long)step / 1000);
 }
 
-static uint32_t packet_index(const struct tap *tap, const struct pcap_pkthdr *head,
-			     const u_char *data)
+static void recorder_packet(u_char *arg, const struct pcap_pkthdr *head, const u_char *data)
 {
-	uint32_t index;
-
-	if (!tap->cooked || head->caplen < COOKED_HEAD)
-		return tap->index;
-	memcpy(&index, data + 4, sizeof(index));
-	return ntohl(index);
-}
-
-static void tap_packet(u_char *arg, const struct pcap_pkthdr *head, const u_char *data)
-{
-	struct tap *tap = (struct tap *)arg;
+	struct recorder *r = (struct recorder *)arg;
 	/* the handle has nanosecond precision, whatever the field is called */
 	uint64_t wall_ns = head->ts.tv_sec * NS_PER_S + head->ts.tv_usec;
-	uint64_t boot = stampclock_boot(&tap->clock, wall_ns,
-					tap->clock.stepped ? clock_boot() : UINT64_MAX);
+	uint64_t boot =
+		stampclock_boot(&r->clock, wall_ns, r->clock.stepped ? clock_boot() : UINT64_MAX);
 	struct ring_record record = { .time = boot, .aux = head->len };
 	struct iovec iov = { (void *)data, head->caplen };
 
-	if (boot < tap->started || boot > stop_cut(tap->live->stop))
+	if (boot < r->started || boot > stop_cut(r->live->stop))
 		return;
-	record.kind = packet_index(tap, head, data);
-	tap_note_index(tap, record.kind);
-	if (ring_push(tap->packets->ring, &record, &iov, 1) < 0) {
-		tap->counters->lost++;
+	record.kind = tap_packet_index(&r->tap, head, data);
+	recorder_note_index(r, record.kind);
+	if (ring_push(r->packets->ring, &record, &iov, 1) < 0) {
+		r->counters->lost++;
 		return;
 	}
-	tap->stats->records++;
-	tap->stats->bytes += head->caplen;
-	tap->stats->last = boot;
+	r->stats->records++;
+	r->stats->bytes += head->caplen;
+	r->stats->last = boot;
 }
 
 /* Returns 1 if all that the kernel had is here, 0 if there is more, or -errno. */
-static int tap_read(struct tap *tap, struct err *e)
+static int recorder_read(struct recorder *r, struct err *e)
 {
-	int n = pcap_dispatch(tap->pcap, BATCH, tap_packet, (u_char *)tap);
+	int n = pcap_dispatch(r->tap.pcap, BATCH, recorder_packet, (u_char *)r);
 
 	if (n < 0)
-		return tap_error(tap, e);
+		return tap_error(&r->tap, e);
 	if (n < BATCH)
-		stampclock_caught_up(&tap->clock);
+		stampclock_caught_up(&r->clock);
 	return n < BATCH;
 }
 
 /* What the kernel had no room for, somewhere between the last time it was asked and now. */
-static void tap_ask_drops(struct tap *tap, uint64_t now)
+static void recorder_ask_drops(struct recorder *r, uint64_t now)
 {
-	struct ring_counters *c = tap->counters;
+	struct ring_counters *c = r->counters;
 	struct pcap_stat stat;
 	uint32_t more;
 
 	/* losses behind the cut are nobody's */
-	if (tap->asked > stop_cut(tap->live->stop) || pcap_stats(tap->pcap, &stat) < 0)
+	if (r->asked > stop_cut(r->live->stop) || pcap_stats(r->tap.pcap, &stat) < 0)
 		return;
-	more = stat.ps_drop - tap->dropped;
-	if (more && tap->asked) {
+	more = stat.ps_drop - r->dropped;
+	if (more && r->asked) {
 		if (!c->lost)
-			c->lost_since = tap->asked;
+			c->lost_since = r->asked;
 		c->lost_until = now;
 		c->lost += more;
 	}
-	tap->dropped = stat.ps_drop;
-	tap->asked = now;
+	r->dropped = stat.ps_drop;
+	r->asked = now;
 }
 
-static void tap_evict(const struct tap *tap, uint64_t now)
+static void recorder_evict(const struct recorder *r, uint64_t now)
 {
-	uint64_t cut = stop_cut(tap->live->stop);
-	uint64_t window = tap->packets->keep_ns + EVICT_SLACK, end = now < cut ? now : cut;
+	uint64_t cut = stop_cut(r->live->stop);
+	uint64_t window = r->packets->keep_ns + EVICT_SLACK, end = now < cut ? now : cut;
 
-	if (tap->packets->keep_ns && end > window)
-		ring_evict_before(tap->packets->ring, end - window);
+	if (r->packets->keep_ns && end > window)
+		ring_evict_before(r->packets->ring, end - window);
 }
 
-static int tap_turn(struct tap *tap, struct err *e)
+static int recorder_turn(struct recorder *r, struct err *e)
 {
 	uint64_t now = clock_boot(), seen;
 	int all;
 
-	tap_set_clock(tap);
-	all = tap_read(tap, e);
+	recorder_set_clock(r);
+	all = recorder_read(r, e);
 	if (all < 0)
 		return all;
-	tap_ask_drops(tap, now);
-	tap_evict(tap, now);
-	seen = (all ? now : tap->clock.newest) - BLOCK_DELAY;
-	if (seen > tap->counters->seen_until)
-		tap->counters->seen_until = seen;
-	tap->stats->lost = tap->counters->lost;
-	tap->stats->overwritten = tap->counters->overwritten;
+	recorder_ask_drops(r, now);
+	recorder_evict(r, now);
+	seen = (all ? now : r->clock.newest) - BLOCK_DELAY;
+	if (seen > r->counters->seen_until)
+		r->counters->seen_until = seen;
+	r->stats->lost = r->counters->lost;
+	r->stats->overwritten = r->counters->overwritten;
 	return 0;
 }
 
 /* True when all up to the cut is here; without a decision, all up to the moment at which the engine
  * was gone. */
-static bool tap_is_done(struct tap *tap)
+static bool recorder_is_done(struct recorder *r)
 {
 	uint64_t cut;
 
-	if (!tap->live->stopping)
+	if (!r->live->stopping)
 		return false;
-	if (!tap->end) {
-		cut = stop_cut(tap->live->stop);
-		tap->end = cut == UINT64_MAX ? clock_boot() : cut;
+	if (!r->end) {
+		cut = stop_cut(r->live->stop);
+		r->end = cut == UINT64_MAX ? clock_boot() : cut;
 	}
-	return tap->counters->seen_until >= tap->end;
+	return r->counters->seen_until >= r->end;
 }
 
 /* What came before the start is still in the kernel's ring and goes by its stamps; what it lost
  * then does not count. */
-static void tap_start(struct tap *tap)
+static void recorder_start(struct recorder *r)
 {
-	tap->started = tap->live->since;
-	tap->counters->seen_since = tap->started;
-	tap_ask_drops(tap, tap->started);
+	r->started = r->live->since;
+	r->counters->seen_since = r->started;
+	recorder_ask_drops(r, r->started);
 }
 
-static int tap_run(struct tap *tap, struct err *e)
+static int recorder_run(struct recorder *r, struct err *e)
 {
-	tap_start(tap);
-	while (!tap_is_done(tap)) {
-		if (tap_turn(tap, e) < 0)
+	recorder_start(r);
+	while (!recorder_is_done(r)) {
+		if (recorder_turn(r, e) < 0)
 			return e->code;
-		live_wait(tap->live, tap->fd,
-			  clock_boot() + (tap->live->stopping ? BLOCK_MS * NS_PER_MS : IDLE));
+		live_wait(r->live, r->tap.fd,
+			  clock_boot() + (r->live->stopping ? BLOCK_MS * NS_PER_MS : IDLE));
 	}
 	return 0;
 }
@@ -301,7 +216,7 @@ static int tap_run(struct tap *tap, struct err *e)
 int packets_live(struct source *s, struct live *live, struct err *e)
 {
 	const struct packets *packets = s->data;
-	__attribute__((cleanup(auto_tap))) struct tap tap = {
+	__attribute__((cleanup(auto_recorder))) struct recorder recorder = {
 		.packets = packets,
 		.live = live,
 		.stats = s->stats,
@@ -310,10 +225,10 @@ int packets_live(struct source *s, struct live *live, struct err *e)
 	};
 	int r;
 
-	if (tap_open(&tap, e) < 0)
+	if (recorder_open(&recorder, e) < 0)
 		return e->code;
 	r = live_armed(live, SANDBOX_HELD, e);
 	if (r < 0)
 		return r == -ECANCELED ? 0 : r;
-	return tap_run(&tap, e);
+	return recorder_run(&recorder, e);
 }

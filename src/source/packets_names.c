@@ -8,6 +8,7 @@
 #include "auto.h"
 #include "io.h"
 #include "source/packets.h"
+#include "tap.h"
 
 #define NAMES_SIZE_MAX 65536u
 
@@ -30,7 +31,7 @@ int packets_names_create(int statedir, const char *file, const char *interface, 
 
 	if (fd < 0)
 		return fd;
-	if (!strcmp(interface, PACKETS_ANY))
+	if (!strcmp(interface, TAP_ANY))
 		names_add_all(fd);
 	else
 		packets_names_add(fd, if_nametoindex(interface), interface);

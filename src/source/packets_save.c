@@ -10,6 +10,7 @@
 #include "sandbox.h"
 #include "source/packets.h"
 #include "units.h"
+#include "tap.h"
 
 #define LINKTYPE_RAW 101 /* in files; libpcap's DLT_RAW is another number */
 
@@ -160,7 +161,7 @@ static int saver_add_interface(struct saver *saver, uint32_t index, const char *
  * that packets are of. */
 static int saver_begin(struct saver *saver, const struct source *s, struct err *e)
 {
-	autofree char *filter = packets_filter_for(saver->packets, saver->names.link);
+	autofree char *filter = tap_filter_for(saver->packets->filter, saver->names.link);
 	const struct stop_record *stop = saver->save->stop;
 	char comment[1200];
 
@@ -181,7 +182,7 @@ static int saver_interface(struct saver *saver, uint32_t index, uint32_t *number
 	char text[16];
 
 	*number = 0;
-	if (strcmp(saver->packets->interface, PACKETS_ANY) != 0)
+	if (strcmp(saver->packets->interface, TAP_ANY) != 0)
 		return 0;
 	for (uint32_t i = 1; i < saver->n_interfaces; i++) {
 		if (saver->interfaces[i] == index) {
