@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #include "auto.h"
 #include "clock.h"
@@ -18,7 +19,10 @@
 #include "watchlist.h"
 
 #define TELL_EVERY (NS_PER_S / 2)
-#define WATCH_BUFFER_KB "64" /* of each CPU: it holds only what the kernel has filtered */
+/* Of the watch instance, which holds only what the kernel has filtered: of each CPU, and in all
+ * where a condition may want each of many. */
+#define WATCH_KB 64
+#define WATCH_MANY_KB 16384u
 
 struct watch {
 	struct plan *plan;
@@ -68,16 +72,28 @@ static int watch_enable(struct capture *c, const char *name, const struct format
 	return instance_write(c->tracing, name, file, "1", e);
 }
 
+static unsigned watch_buffer_kb(const struct plan *plan)
+{
+	unsigned each = WATCH_MANY_KB / get_nprocs_conf();
+
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		if (plan->conditions[i].ops != &seen_condition)
+			return each > WATCH_KB ? each : WATCH_KB;
+	return WATCH_KB;
+}
+
 /* The same event may serve several conditions: enabling it again changes nothing. */
 static int watch_setup_instance(struct capture *c, const char *name, struct err *e)
 {
-	static const char *const settings[][2] = {
+	char size[16];
+	const char *const settings[][2] = {
 		{ "tracing_on", "0" },
 		{ "trace_clock", "boot" },
-		{ "buffer_size_kb", WATCH_BUFFER_KB },
+		{ "buffer_size_kb", size },
 		{ "buffer_percent", "0" },
 	};
 
+	snprintf(size, sizeof(size), "%u", watch_buffer_kb(c->plan));
 	for (size_t i = 0; i < countof(settings); i++)
 		if (instance_write(c->tracing, name, settings[i][0], settings[i][1], e) < 0)
 			return e->code;
