@@ -261,7 +261,7 @@ fields.expect = {
   { "on", types.selector, doc = "What it must follow.", from = "tracer-recipe(5)" },
   { "need", types.selector, doc = "What must follow.", from = "tracer-recipe(5)" },
   {
-    "key", types.key, default = {},
+    "key", types.key,
     doc = "What both have in common: a field's name, { on = , need = } if the names differ, a list of those.",
     from = "the format of the event in tracefs",
   },

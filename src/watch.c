@@ -349,6 +349,7 @@ static int watch_begin(struct watch *w, uint64_t start, struct err *e)
 	w->start = start;
 	if (judge_begin(w->judge, start, watch_fired, w, e) < 0)
 		return e->code;
+	judge_tell(w->judge);
 	if (w->restarted)
 		judge_hole(w->judge, STREAM_EVENTS, clock_boot());
 	return eventstream_create(&w->events, &w->layout, w->n_cpus, watch_page, w, e);
