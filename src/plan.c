@@ -95,7 +95,7 @@ static int plan_selectors(struct plan *plan, struct err *e)
 
 	for (size_t i = 0; i < plan->n_conditions; i++)
 		n += plan->conditions[i].n_selectors;
-	plan->selectors = calloc(n + 1, sizeof(*plan->selectors));
+	plan->selectors = calloc(n + 1, sizeof(void *));
 	if (!plan->selectors)
 		return err_set(e, "no memory");
 	for (size_t i = 0; i < plan->n_conditions; i++)

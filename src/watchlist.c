@@ -38,7 +38,7 @@ static int watchlist_add(struct watchlist *list, struct selector *s, struct err 
 		event->id = s->format->id;
 		event->pid = format_field(s->format, "common_pid");
 	}
-	grown = realloc(event->selectors, (event->n + 1) * sizeof(*grown));
+	grown = realloc(event->selectors, (event->n + 1) * sizeof(void *));
 	if (!grown)
 		return err_set(e, "no memory");
 	event->selectors = grown;
