@@ -58,6 +58,13 @@ function check.selector(object)
   return spec
 end
 
+-- The plan's entry of a stop condition.
+function check.condition(object)
+  local spec = check.selector(object)
+  spec.name = spec.name or object.constructor.default_name(spec)
+  return spec
+end
+
 -- The bytes that t.bytes stands for; nil for any other value.
 function types.bytes(v)
   local object = made[v]
@@ -209,6 +216,13 @@ local function put_items(constructor, spec, items)
   if not what.each then
     local item = items[1]
     spec[what.key] = item and (item.text or check.selector(item)) or what.default
+    return
+  elseif what.each == "condition" then
+    local conditions = {}
+    for i, item in ipairs(items) do
+      conditions[i] = check.condition(item)
+    end
+    spec[what.key] = core.list(conditions)
     return
   end
   local entries = {}

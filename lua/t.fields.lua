@@ -25,6 +25,11 @@ local within = {
   doc = "The time in which the hits have to come.", from = "tracer-recipe(5)",
 }
 
+local arm_after = {
+  "arm_after", types.duration, only = "stop",
+  doc = "The time from the start in which it does not count.", from = "tracer-recipe(5)",
+}
+
 local function check_within(spec)
   if spec.within and spec.hits < 2 then
     return "within says in which time several hits have to come, so hits has to be 2 or more"
@@ -85,6 +90,7 @@ fields.event = {
   },
   hits,
   within,
+  arm_after,
   default_name = function(spec) return spec.event:sub(1, 100) end,
   finish = function(spec)
     for _, item in ipairs(spec.events) do
@@ -153,6 +159,7 @@ fields.packet = {
   packet_fields[1], packet_fields[2], packet_fields[3], packet_fields[4], packet_fields[5], packet_fields[6],
   hits,
   within,
+  arm_after,
   default_name = function(spec) return (spec.filter or "packet"):sub(1, 100) end,
   finish = check_within,
 }
@@ -224,6 +231,7 @@ fields.line = {
   { "regex", types.text, doc = "What the line matches.", from = "pcre2pattern(3)" },
   hits,
   within,
+  arm_after,
   default_name = function(spec) return (spec.text or spec.regex):sub(1, 100) end,
   finish = function(spec)
     if not spec.text and not spec.regex then
@@ -248,6 +256,7 @@ fields.silence = {
   },
   hits,
   within,
+  arm_after,
   default_name = function(spec) return ("no " .. selected(spec.of)):sub(1, 100) end,
   finish = function(spec)
     return needs(spec, "over", "for how long nothing is seen") or check_within(spec)
@@ -267,6 +276,7 @@ fields.expect = {
   },
   { "within", types.duration, doc = "The time from one to the other.", from = "tracer-recipe(5)" },
   hits,
+  arm_after,
   default_name = function(spec) return (selected(spec.need) .. " after " .. selected(spec.on)):sub(1, 100) end,
   finish = function(spec)
     return needs(spec, "on", "what it is that something must follow") or needs(spec, "need", "what must follow")
@@ -288,6 +298,7 @@ fields.rate = {
   { "hold", types.duration, doc = "For how long without a break.", from = "tracer-recipe(5)" },
   hits,
   within,
+  arm_after,
   default_name = function(spec) return ("rate of " .. selected(spec.of)):sub(1, 100) end,
   finish = function(spec)
     if not spec.above == not spec.below then
@@ -295,6 +306,42 @@ fields.rate = {
     end
     return needs(spec, "per", "in which time") or check_within(spec)
   end,
+}
+
+local parts = { event = true, line = true, packet = true, silence = true, expect = true, rate = true, all = true,
+                sequence = true }
+
+fields.all = {
+  role = "stop",
+  doc = "Several conditions have become true, the first and the last of them within a time.",
+  what = {
+    key = "of", each = "condition", type = types.selector, least = 2, accepts = parts,
+    doc = "Conditions.", from = "tracer-recipe(5)",
+  },
+  label,
+  { "within", types.duration, doc = "The time between the first and the last; any without it.", from = "tracer-recipe(5)" },
+  hits,
+  arm_after,
+  default_name = function(spec) return ("all of " .. #spec.of .. " conditions"):sub(1, 100) end,
+}
+
+fields.sequence = {
+  role = "stop",
+  doc = "Several conditions have become true, one after the other.",
+  what = {
+    key = "of", each = "condition", type = types.selector, least = 2, accepts = parts,
+    doc = "Conditions, in their order.", from = "tracer-recipe(5)",
+  },
+  label,
+  { "within", types.duration, doc = "The time between the first and the last; any without it.", from = "tracer-recipe(5)" },
+  {
+    "key", types.key,
+    doc = "What they all have in common, where they are events or packets: a field's name, or a list of those.",
+    from = "the format of the event in tracefs",
+  },
+  hits,
+  arm_after,
+  default_name = function(spec) return ("a sequence of " .. #spec.of .. " conditions"):sub(1, 100) end,
 }
 
 fields.bytes = {

@@ -5,11 +5,11 @@
 
 #include "auto.h"
 
+#define CONDITION_PARTS 16
+
 static const struct condition_ops *const condition_table[] = {
-	&seen_condition,
-	&silence_condition,
-	&expect_condition,
-	&rate_condition,
+	&seen_condition, &silence_condition, &expect_condition,
+	&rate_condition, &all_condition,     &sequence_condition,
 };
 
 const struct condition_ops *condition_find(const char *type)
@@ -56,11 +56,42 @@ int condition_decode_selector(struct condition *c, uint32_t part, const json_t *
 	return selector_decode(&c->selectors[part], spec, e);
 }
 
+int condition_decode_parts(struct condition *c, const json_t *list, struct err *e)
+{
+	size_t n = json_array_size(list);
+
+	if (n < 2 || n > CONDITION_PARTS)
+		return err_set(e, "it is made of 2 to %d conditions, not of %zu", CONDITION_PARTS,
+			       n);
+	c->parts = calloc(n, sizeof(*c->parts));
+	if (!c->parts)
+		return err_set(e, "no memory");
+	for (c->n_parts = 0; c->n_parts < n;) {
+		struct condition *part = &c->parts[c->n_parts++];
+
+		if (condition_decode(part, json_array_get(list, c->n_parts - 1), c->n_parts - 1,
+				     e) < 0)
+			return e->code;
+		part->parent = c;
+	}
+	return 0;
+}
+
+int condition_each(struct condition *c, condition_visit *visit, void *arg)
+{
+	int r = visit(arg, c);
+
+	for (size_t i = 0; r == 0 && i < c->n_parts; i++)
+		r = condition_each(&c->parts[i], visit, arg);
+	return r;
+}
+
 static int condition_read(struct condition *c, struct err *e)
 {
 	c->hits = 1;
 	if (condition_number(c, "hits", 1, &c->hits, e) < 0 ||
-	    condition_number(c, "within", 0, &c->within, e) < 0)
+	    condition_number(c, "within", 0, &c->within, e) < 0 ||
+	    condition_number(c, "arm_after", 0, &c->arm_after, e) < 0)
 		return e->code;
 	if (c->hits > 1000000)
 		return err_set(e, "hits = %llu is more than can be counted",
@@ -87,6 +118,9 @@ int condition_probe(struct condition *c, struct tracing *tracing, struct err *e)
 	for (size_t i = 0; i < c->n_selectors; i++)
 		if (selector_probe(&c->selectors[i], tracing, e) < 0)
 			return e->code;
+	for (size_t i = 0; i < c->n_parts; i++)
+		if (condition_probe(&c->parts[i], tracing, e) < 0)
+			return e->code;
 	if (c->ops->probe && c->ops->probe(c, e) < 0)
 		return err_wrap(e, "%s", c->at);
 	return 0;
@@ -96,6 +130,9 @@ bool condition_has_probe(const struct condition *c)
 {
 	for (size_t i = 0; i < c->n_selectors; i++)
 		if (c->selectors[i].probe)
+			return true;
+	for (size_t i = 0; i < c->n_parts; i++)
+		if (condition_has_probe(&c->parts[i]))
 			return true;
 	return false;
 }
@@ -116,6 +153,9 @@ void condition_free(struct condition *c)
 	for (size_t i = 0; i < c->n_selectors; i++)
 		selector_free(&c->selectors[i]);
 	free(c->selectors);
+	for (size_t i = 0; i < c->n_parts; i++)
+		condition_free(&c->parts[i]);
+	free(c->parts);
 	if (c->ops && c->ops->free)
 		c->ops->free(c);
 	*c = (struct condition) { 0 };
@@ -128,10 +168,14 @@ int condition_tier(const struct condition *c)
 
 const char *condition_why(const struct condition *c)
 {
+	if (c->parent)
+		return "the kernel cannot join conditions";
 	if (c->ops != &seen_condition)
 		return "the kernel has no trigger for what does not happen, or how often";
 	if (selector_why(&c->selectors[0]))
 		return selector_why(&c->selectors[0]);
+	if (c->arm_after)
+		return "the kernel has no trigger that waits";
 	if (c->hits > 1)
 		return "the kernel stops at the first hit and cannot count to more";
 	return NULL;

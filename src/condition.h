@@ -22,18 +22,25 @@ struct verdict {
 	bool uncertain;                    /* there was a hole where it may have been otherwise */
 	uint32_t cpu;                      /* of the record, UINT32_MAX if there is none */
 	int32_t pid;                       /* of its task, -1 if there is none */
+	const struct selector *selector;   /* of the record, while the verdict is told */
+	const struct observation *record;  /* NULL if there is none */
 	char text[1024];                   /* one line */
 };
 
 /* One entry of the plan's `stop`. */
 struct condition {
 	const struct condition_ops *ops;
-	const char *name;   /* owned by spec */
-	const char *at;     /* "recipe.lua:7"; owned by spec */
-	const json_t *spec; /* its part of the plan */
-	uint32_t index;     /* in the plan's list */
-	uint64_t hits;      /* how many it takes */
-	uint64_t within;    /* ns in which they must come, 0: ever */
+	const char *name;         /* owned by spec */
+	const char *at;           /* "recipe.lua:7"; owned by spec */
+	const json_t *spec;       /* its part of the plan */
+	uint32_t index;           /* in the plan's list */
+	uint64_t hits;            /* how many it takes */
+	uint64_t within;          /* ns in which they must come, 0: ever */
+	uint64_t arm_after;       /* ns from the start in which nothing counts */
+	struct condition *parent; /* that it is a part of, NULL if it stands for itself */
+	struct condition *parts;  /* of which it is made */
+	size_t n_parts;
+	uint32_t number; /* the judge's, among all */
 	struct selector *selectors;
 	size_t n_selectors;
 	void *data;          /* made by ops->decode, freed by ops->free */
@@ -57,6 +64,9 @@ struct condition_ops {
 	/* A record that one of its selectors selects. */
 	void (*see)(struct condition *c, const struct selector *s, const struct observation *o);
 
+	/* One of its parts became true. */
+	void (*part)(struct condition *c, const struct condition *part, const struct verdict *v);
+
 	/* All records of before NOW have been seen. NULL where time alone changes nothing. */
 	void (*reach)(struct condition *c, uint64_t now);
 
@@ -78,6 +88,8 @@ extern const struct condition_ops seen_condition;
 extern const struct condition_ops silence_condition;
 extern const struct condition_ops expect_condition;
 extern const struct condition_ops rate_condition;
+extern const struct condition_ops all_condition;
+extern const struct condition_ops sequence_condition;
 
 /* The operations for the plan's word, NULL if there are none. What a selector is called stands for
  * that it was seen. */
@@ -92,6 +104,13 @@ int condition_make_selectors(struct condition *c, size_t n, struct err *e);
 /* Decodes selector PART of C from SPEC. */
 int condition_decode_selector(struct condition *c, uint32_t part, const json_t *spec,
 			      struct err *e);
+
+/* Decodes the conditions of LIST as its parts. */
+int condition_decode_parts(struct condition *c, const json_t *list, struct err *e);
+
+/* Calls VISIT for C and all that it is made of, itself first; ends at the first that is not 0. */
+typedef int condition_visit(void *arg, struct condition *c);
+int condition_each(struct condition *c, condition_visit *visit, void *arg);
 
 /* A number of the spec, at least LEAST; DEFAULT if it is not there. */
 int condition_number(const struct condition *c, const char *key, uint64_t least, uint64_t *ret,

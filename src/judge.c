@@ -1,5 +1,6 @@
 #include "judge.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -12,7 +13,7 @@ struct tally {
 };
 
 struct judge {
-	struct condition *conditions;
+	struct condition **all; /* those of the plan, and what they are made of */
 	size_t n;
 	struct progress *progress;
 	struct tally *tallies; /* one for each condition; shared */
@@ -33,8 +34,8 @@ static int judge_share_tallies(struct judge *j, struct err *e)
 
 	j->tallies_size = (j->n + 1) * sizeof(*j->tallies);
 	for (size_t i = 0; i < j->n; i++)
-		if (j->conditions[i].within)
-			j->tallies_size += j->conditions[i].hits * sizeof(*times);
+		if (j->all[i]->within)
+			j->tallies_size += j->all[i]->hits * sizeof(*times);
 	map = mmap(NULL, j->tallies_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		   0);
 	if (map == MAP_FAILED)
@@ -42,11 +43,25 @@ static int judge_share_tallies(struct judge *j, struct err *e)
 	j->tallies = map;
 	times = (uint64_t *)(j->tallies + j->n + 1);
 	for (size_t i = 0; i < j->n; i++) {
-		if (!j->conditions[i].within)
+		if (!j->all[i]->within)
 			continue;
 		j->tallies[i].times = times;
-		times += j->conditions[i].hits;
+		times += j->all[i]->hits;
 	}
+	return 0;
+}
+
+static int judge_add(void *arg, struct condition *c)
+{
+	struct judge *j = arg;
+	struct condition **grown = realloc(j->all, (j->n + 1) * sizeof(void *));
+
+	if (!grown)
+		return -ENOMEM;
+	j->all = grown;
+	c->judge = j;
+	c->number = j->n;
+	grown[j->n++] = c;
 	return 0;
 }
 
@@ -57,15 +72,14 @@ int judge_create(struct judge **ret, struct condition *conditions, size_t n,
 
 	if (!j)
 		return err_set(e, "no memory");
-	*j = (struct judge) {
-		.conditions = conditions, .n = n, .progress = progress, .due = UINT64_MAX
-	};
-	if (judge_share_tallies(j, e) < 0) {
+	*j = (struct judge) { .progress = progress, .due = UINT64_MAX };
+	for (size_t i = 0; i < n && e->code == 0; i++)
+		if (condition_each(&conditions[i], judge_add, j) < 0)
+			err_set(e, "no memory");
+	if (e->code < 0 || judge_share_tallies(j, e) < 0) {
 		judge_free(j);
 		return e->code;
 	}
-	for (size_t i = 0; i < n; i++)
-		conditions[i].judge = j;
 	*ret = j;
 	return 0;
 }
@@ -75,24 +89,19 @@ void judge_free(struct judge *j)
 	if (!j)
 		return;
 	for (size_t i = 0; i < j->n; i++) {
-		struct condition *c = &j->conditions[i];
-
-		if (c->ops->end)
-			c->ops->end(c);
-		c->judge = NULL;
+		if (j->all[i]->ops->end)
+			j->all[i]->ops->end(j->all[i]);
+		j->all[i]->judge = NULL;
 	}
 	if (j->tallies)
 		munmap(j->tallies, j->tallies_size);
+	free(j->all);
 	free(j);
 }
 
-/* When it wants to be asked, at the latest. */
-static void judge_take_due(struct judge *j, const struct condition *c)
+static uint64_t judge_due_of(const struct condition *c)
 {
-	uint64_t due = c->ops->due ? c->ops->due(c) : UINT64_MAX;
-
-	if (due < j->due)
-		j->due = due;
+	return c->ops->due ? c->ops->due(c) : UINT64_MAX;
 }
 
 int judge_begin(struct judge *j, uint64_t start, judge_fired *fired, void *arg, struct err *e)
@@ -101,33 +110,48 @@ int judge_begin(struct judge *j, uint64_t start, judge_fired *fired, void *arg, 
 	j->fired = fired;
 	j->arg = arg;
 	for (size_t i = 0; i < j->n; i++) {
-		struct condition *c = &j->conditions[i];
+		struct condition *c = j->all[i];
 
 		if (c->ops->begin && c->ops->begin(c, start, e) < 0)
 			return err_wrap(e, "%s", c->at);
-		judge_take_due(j, c);
+		if (judge_due_of(c) < j->due)
+			j->due = judge_due_of(c);
 	}
 	return 0;
 }
 
+/* A record changes when its condition is due, and those that it is a part of. */
 void judge_see(struct judge *j, const struct selector *s, const struct observation *o)
 {
 	if (j->due < o->time)
 		judge_reach(j, o->time);
 	s->owner->ops->see(s->owner, s, o);
-	judge_take_due(j, s->owner);
+	for (const struct condition *c = s->owner; c; c = c->parent)
+		if (judge_due_of(c) < j->due)
+			j->due = judge_due_of(c);
 }
 
+/* The one that is due first; parts come behind what they are parts of. */
+static struct condition *judge_first_due(const struct judge *j, uint64_t *due)
+{
+	struct condition *first = NULL;
+
+	*due = UINT64_MAX;
+	for (size_t i = 0; i < j->n; i++)
+		if (judge_due_of(j->all[i]) < *due) {
+			first = j->all[i];
+			*due = judge_due_of(first);
+		}
+	return first;
+}
+
+/* One after the other, as they become due: whoever is made of several sees them in that order. */
 void judge_reach(struct judge *j, uint64_t now)
 {
-	j->due = UINT64_MAX;
-	for (size_t i = 0; i < j->n; i++) {
-		struct condition *c = &j->conditions[i];
+	struct condition *c;
 
-		if (c->ops->reach)
-			c->ops->reach(c, now);
-		judge_take_due(j, c);
-	}
+	while ((c = judge_first_due(j, &j->due)) && j->due < now)
+		c->ops->reach(c, j->due + 1);
 }
 
 uint64_t judge_due(const struct judge *j)
@@ -138,10 +162,11 @@ uint64_t judge_due(const struct judge *j)
 void judge_tell(struct judge *j)
 {
 	for (size_t i = 0; i < j->n; i++) {
-		const struct condition *c = &j->conditions[i];
+		const struct condition *c = j->all[i];
+		struct progress *progress = &j->progress[c->index];
 
-		if (c->ops->tell)
-			c->ops->tell(c, j->progress[i].near, sizeof(j->progress[i].near));
+		if (c->ops->tell && !c->parent)
+			c->ops->tell(c, progress->near, sizeof(progress->near));
 	}
 }
 
@@ -155,11 +180,15 @@ void judge_hole(struct judge *j, enum stream stream, uint64_t to)
 bool judge_hit(struct condition *c, uint64_t time)
 {
 	struct judge *j = c->judge;
-	struct tally *tally = &j->tallies[c->index];
+	struct tally *tally = &j->tallies[c->number];
 	uint64_t *slot;
 
-	j->progress[c->index].seen++;
-	j->progress[c->index].last = time;
+	if (time < j->start + c->arm_after)
+		return false;
+	if (!c->parent) {
+		j->progress[c->index].seen++;
+		j->progress[c->index].last = time;
+	}
 	tally->count++;
 	if (!tally->times)
 		return tally->count >= c->hits;
@@ -172,7 +201,10 @@ bool judge_hit(struct condition *c, uint64_t time)
 void judge_fire(struct condition *c, struct verdict *verdict)
 {
 	verdict->condition = c;
-	c->judge->fired(c->judge->arg, verdict);
+	if (c->parent)
+		c->parent->ops->part(c->parent, c, verdict);
+	else
+		c->judge->fired(c->judge->arg, verdict);
 }
 
 bool judge_missed(const struct condition *c, uint64_t since)

@@ -1,5 +1,6 @@
 #include "plan.h"
 
+#include <errno.h>
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -89,18 +90,36 @@ static int plan_conditions(struct plan *plan, struct err *e)
 	return 0;
 }
 
+static int plan_add_selectors(void *arg, struct condition *c)
+{
+	struct plan *plan = arg;
+	struct selector **grown =
+		realloc(plan->selectors, (plan->n_selectors + c->n_selectors + 1) * sizeof(void *));
+
+	if (!grown)
+		return -ENOMEM;
+	plan->selectors = grown;
+	for (size_t i = 0; i < c->n_selectors; i++)
+		grown[plan->n_selectors++] = &c->selectors[i];
+	return 0;
+}
+
+/* Within a condition the last comes first: a record that two of them select ends what was waiting
+ * for it before it begins something new. */
 static int plan_selectors(struct plan *plan, struct err *e)
 {
-	size_t n = 0;
+	for (size_t i = 0; i < plan->n_conditions; i++) {
+		size_t first = plan->n_selectors;
 
-	for (size_t i = 0; i < plan->n_conditions; i++)
-		n += plan->conditions[i].n_selectors;
-	plan->selectors = calloc(n + 1, sizeof(void *));
-	if (!plan->selectors)
-		return err_set(e, "no memory");
-	for (size_t i = 0; i < plan->n_conditions; i++)
-		for (size_t j = 0; j < plan->conditions[i].n_selectors; j++)
-			plan->selectors[plan->n_selectors++] = &plan->conditions[i].selectors[j];
+		if (condition_each(&plan->conditions[i], plan_add_selectors, plan) < 0)
+			return err_set(e, "no memory");
+		for (size_t a = first, b = plan->n_selectors; a + 1 < b; a++) {
+			struct selector *last = plan->selectors[--b];
+
+			plan->selectors[b] = plan->selectors[a];
+			plan->selectors[a] = last;
+		}
+	}
 	return 0;
 }
 

@@ -213,6 +213,9 @@ static int probes_add_stop(struct probes *probes, const json_t *entry, struct er
 
 		if (json_is_object(part) && probes_add_stop(probes, part, e) < 0)
 			return e->code;
+		for (size_t j = 0; j < json_array_size(part); j++)
+			if (probes_add_stop(probes, json_array_get(part, j), e) < 0)
+				return e->code;
 	}
 	return 0;
 }

@@ -141,9 +141,10 @@ static bool check_follows_pids(const struct plan *plan)
 	return false;
 }
 
-static void check_condition(const struct plan *plan, const struct condition *c)
+/* What it looks for, and all that it is made of. */
+static void check_what(const struct condition *c, int depth)
 {
-	printf("  '%s' (%s): ", c->name, c->at);
+	printf("%*s'%s' (%s): ", depth * 2, "", c->name, c->at);
 	if (c->ops->explain) {
 		c->ops->explain(c, stdout);
 		putchar('\n');
@@ -152,6 +153,13 @@ static void check_condition(const struct plan *plan, const struct condition *c)
 		check_selector(&c->selectors[i], !c->ops->explain ? ""
 						 : c->ops->roles  ? c->ops->roles[i]
 								  : "of");
+	for (size_t i = 0; i < c->n_parts; i++)
+		check_what(&c->parts[i], depth + 2);
+}
+
+static void check_condition(const struct plan *plan, const struct condition *c)
+{
+	check_what(c, 1);
 	if (c->hits > 1)
 		printf("      at hit %llu%s%s\n", (unsigned long long)c->hits,
 		       c->within ? " within " : "", c->within ? duration_text(c->within).text : "");

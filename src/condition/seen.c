@@ -11,7 +11,9 @@ static int seen_decode(struct condition *c, struct err *e)
 
 static void seen_see(struct condition *c, const struct selector *s, const struct observation *o)
 {
-	struct verdict verdict = { .time = o->time, .cpu = o->cpu, .pid = o->pid };
+	struct verdict verdict = {
+		.time = o->time, .cpu = o->cpu, .pid = o->pid, .selector = s, .record = o
+	};
 
 	if (!judge_hit(c, o->time))
 		return;
