@@ -89,10 +89,10 @@ static void put(uint8_t *record, const struct format *format, const char *name, 
 	memcpy(record + field->offset, &value, field->size);
 }
 
-/* A record of setpriority for selector PART at TIME. */
-static void see(struct bench *b, unsigned part, uint64_t time, uint64_t which, uint64_t who)
+/* A record of setpriority at TIME. */
+static void see_by(struct bench *b, const struct selector *s, uint64_t time, uint64_t which,
+		   uint64_t who)
 {
-	const struct selector *s = &b->c.selectors[part];
 	uint8_t record[128] = { 0 };
 	struct observation o = {
 		.time = time, .cpu = 1, .pid = 77, .data = record, .size = sizeof(record)
@@ -101,6 +101,12 @@ static void see(struct bench *b, unsigned part, uint64_t time, uint64_t which, u
 	put(record, s->format, "which", which);
 	put(record, s->format, "who", who);
 	judge_see(b->judge, s, &o);
+}
+
+/* The same for selector PART of the condition. */
+static void see(struct bench *b, unsigned part, uint64_t time, uint64_t which, uint64_t who)
+{
+	see_by(b, &b->c.selectors[part], time, which, who);
 }
 
 static void hits_count_within_a_sliding_time(void **state)
@@ -424,6 +430,130 @@ static void fewer_than_so_many_in_a_time(void **state)
 	assert_int_equal(b->n, 1);
 }
 
+/* The same for what the condition is made of. */
+static void see_part(struct bench *b, unsigned part, uint64_t time, uint64_t who)
+{
+	see_by(b, &b->c.parts[part].selectors[0], time, 1, who);
+}
+
+#define PART(name) "{" EVENT ",'name':'" name "'}"
+#define ALL(rest)                                                                          \
+	"{'type':'all','name':'c','at':'r.lua:1','of':[" PART("a") "," PART("b") "," PART( \
+		"d") "]" rest "}"
+#define SEQUENCE(rest)                                                                          \
+	"{'type':'sequence','name':'c','at':'r.lua:1','of':[" PART("a") "," PART("b") "," PART( \
+		"d") "]" rest "}"
+
+static void all_come_in_any_order(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, ALL(""));
+	see_part(b, 2, 2000, 1);
+	see_part(b, 2, 2001, 1);
+	see_part(b, 0, 9000, 1);
+	assert_int_equal(b->n, 0);
+	see_part(b, 1, 99000, 1);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 99000);
+	assert_string_equal(b->fired[0].condition->name, "c");
+	see_part(b, 1, 99001, 1); /* it begins anew */
+	assert_int_equal(b->n, 1);
+}
+
+static void all_within_a_time_are_near_each_other(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, ALL(",'within':100"));
+	see_part(b, 0, 2000, 1);
+	see_part(b, 1, 2090, 1);
+	see_part(b, 2, 2101, 1); /* the first is 101 old */
+	assert_int_equal(b->n, 0);
+	see_part(b, 0, 2190, 1);
+	assert_int_equal(b->n, 1);
+}
+
+static void a_sequence_has_its_order(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, SEQUENCE(""));
+	see_part(b, 1, 2000, 1);
+	see_part(b, 2, 2001, 1);
+	see_part(b, 0, 2002, 1);
+	see_part(b, 2, 2003, 1);
+	assert_int_equal(b->n, 0);
+	see_part(b, 1, 2004, 1);
+	see_part(b, 2, 2005, 1);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 2005);
+}
+
+/* A later begin leaves more time. */
+static void a_sequence_within_a_time_counts_from_its_last_begin(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, SEQUENCE(",'within':100"));
+	see_part(b, 0, 2000, 1);
+	see_part(b, 0, 2050, 1);
+	see_part(b, 1, 2100, 1);
+	see_part(b, 2, 2150, 1);
+	assert_int_equal(b->n, 1);
+	see_part(b, 0, 3000, 1);
+	see_part(b, 1, 3001, 1);
+	see_part(b, 2, 3101, 1);
+	assert_int_equal(b->n, 1);
+}
+
+static void a_sequence_by_a_key_is_one_for_each(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, SEQUENCE(",'key':[{'on':'who','need':'who'}]"));
+	see_part(b, 0, 2000, 7);
+	see_part(b, 1, 2001, 8);
+	see_part(b, 2, 2002, 7);
+	see_part(b, 0, 2003, 8);
+	see_part(b, 1, 2004, 7);
+	see_part(b, 2, 2005, 8);
+	assert_int_equal(b->n, 0);
+	see_part(b, 2, 2006, 7);
+	assert_int_equal(b->n, 1);
+	assert_memory_equal(b->fired[0].text, "who=7: ", 7);
+}
+
+static void nothing_counts_before_it_is_armed(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, "{" EVENT ",'name':'c','hits':2,'arm_after':100}");
+	see(b, 0, START + 99, 1, 0);
+	see(b, 0, START + 100, 1, 0);
+	assert_int_equal(b->n, 0);
+	see(b, 0, START + 101, 1, 0);
+	assert_int_equal(b->n, 1);
+}
+
+/* Deadlines of several parts that are told all at once come one after the other. */
+static void what_is_due_comes_in_the_order_of_time(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, "{'type':'sequence','name':'c','at':'r.lua:1','of':["
+		 "{'type':'silence','name':'a','at':'r.lua:1','over':100,'of':{" EVENT "}},"
+		 "{'type':'silence','name':'b','at':'r.lua:1','over':50,'of':{" EVENT "}}]}");
+	see_part(b, 0, 2000, 1); /* due at 2100 */
+	see_part(b, 1, 2040, 1); /* at 2090: before it */
+	judge_reach(b->judge, 9000);
+	assert_int_equal(b->n, 0);
+	see_part(b, 1, 9000, 1);
+	judge_reach(b->judge, 9999);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 9050);
+}
+
 static void what_says_nothing_is_refused(void **state)
 {
 	static const struct {
@@ -479,6 +609,13 @@ int main(void)
 		JUDGE_TEST(more_than_so_many_in_a_time),
 		JUDGE_TEST(above_it_for_so_long),
 		JUDGE_TEST(fewer_than_so_many_in_a_time),
+		JUDGE_TEST(all_come_in_any_order),
+		JUDGE_TEST(all_within_a_time_are_near_each_other),
+		JUDGE_TEST(a_sequence_has_its_order),
+		JUDGE_TEST(a_sequence_within_a_time_counts_from_its_last_begin),
+		JUDGE_TEST(a_sequence_by_a_key_is_one_for_each),
+		JUDGE_TEST(nothing_counts_before_it_is_armed),
+		JUDGE_TEST(what_is_due_comes_in_the_order_of_time),
 		JUDGE_TEST(what_says_nothing_is_refused),
 	};
 
