@@ -99,7 +99,7 @@ static int convert_all(const struct converting *common, json_t *manifest, struct
 
 static int finish_open(const struct finish *f, struct err *e)
 {
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
+	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
 
 	return outdir < 0 ? outdir : io_open_dir(outdir, f->name, e);
 }

@@ -279,7 +279,9 @@ static int engine_open(struct engine *g, const struct engine_request *rq, struct
 	g->c.plan = rq->plan;
 	g->c.state = rq->state;
 	g->c.tracing = rq->tracing;
-	g->finish = (struct finish) { .capture = &g->c, .crew = &g->crew, .about = rq->about };
+	g->finish = (struct finish) {
+		.capture = &g->c, .crew = &g->crew, .about = rq->about, .outdir = rq->about->outdir
+	};
 	return crew_open(&g->crew, &g->c, rq->console, e);
 }
 

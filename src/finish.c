@@ -120,7 +120,7 @@ static enum exit_code finish_exit(const struct finish *f)
 static int finish_forget(struct finish *f, struct err *e)
 {
 	f->capture->board->stage = STAGE_DONE;
-	console_result(f->crew->console, "%s/%s%s", f->about->outdir, f->name,
+	console_result(f->crew->console, "%s/%s%s", f->outdir, f->name,
 		       bundle_suffixes[f->about->compress]);
 	if (ledger_undo(f->capture->ledger, f->capture->tracing, e) < 0)
 		return err_wrap(e, "there is a bundle, but `tracer recover %s` must tidy up",
@@ -145,6 +145,8 @@ int finish_run(struct finish *f, enum exit_code *exit, struct err *e)
 		if (ledger_undo(f->capture->ledger, f->capture->tracing, &undo) < 0)
 			log_line("%s", undo.text);
 		finish_convert(f);
+	} else if (finish_saved(f, f->sealed_in, sizeof(f->sealed_in))) {
+		f->outdir = f->sealed_in; /* another one is of no use any more */
 	}
 	if (finish_stage(f, STAGE_SEAL, seal_main, LEAVE_IT, FINISH_WAIT, e) < 0)
 		return finish_leave(f, e);

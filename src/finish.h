@@ -15,8 +15,10 @@ struct finish {
 	struct capture *capture;
 	struct crew *crew;
 	const struct about *about;
-	char name[200];      /* of the bundle, without ".tar.zst" */
-	const char *skipped; /* why there is no conversion, NULL if there is */
+	const char *outdir;   /* where the bundle goes */
+	char sealed_in[4096]; /* where it is, if an earlier run has made it */
+	char name[200];       /* of the bundle, without ".tar.zst" */
+	const char *skipped;  /* why there is no conversion, NULL if there is */
 };
 
 /* All three, and then nothing is left. On failure the state directory stays for recover, and the

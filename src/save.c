@@ -104,7 +104,7 @@ static int save_sources(struct finish *f, struct save *common, struct report *re
 	}
 	if (!full)
 		return 0;
-	err_set(e, "'%s' became full", f->about->outdir);
+	err_set(e, "'%s' became full", f->outdir);
 	return e->code = -ENOSPC;
 }
 
@@ -147,10 +147,10 @@ static int save_check_room(const struct finish *f, int outdir, struct err *e)
 	for (size_t i = 0; i < f->capture->plan->n_sources; i++)
 		need += f->capture->board->sources[i].bytes / 8 * 9;
 	if (fstatvfs(outdir, &fs) < 0)
-		return err_sys(e, "cannot look at '%s'", f->about->outdir);
+		return err_sys(e, "cannot look at '%s'", f->outdir);
 	if ((uint64_t)fs.f_bavail * fs.f_frsize >= need)
 		return 0;
-	err_set(e, "'%s' has %s free and the recording may take %s", f->about->outdir,
+	err_set(e, "'%s' has %s free and the recording may take %s", f->outdir,
 		size_about((uint64_t)fs.f_bavail * fs.f_frsize).text, size_about(need).text);
 	return e->code = -ENOSPC;
 }
@@ -167,7 +167,7 @@ static int save_set_aside(int outdir, const char *name, const char *aside, struc
 
 static int save_make_dir(const struct finish *f, struct err *e)
 {
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
+	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
 	autoclose int bundledir = -1;
 	char aside[220];
 
@@ -175,7 +175,7 @@ static int save_make_dir(const struct finish *f, struct err *e)
 		return outdir;
 	snprintf(aside, sizeof(aside), "%s.interrupted", f->name);
 	if (mkdirat(outdir, f->name, 0700) < 0 &&
-	    (errno != EEXIST ? err_sys(e, "cannot make '%s/%s'", f->about->outdir, f->name)
+	    (errno != EEXIST ? err_sys(e, "cannot make '%s/%s'", f->outdir, f->name)
 			     : save_set_aside(outdir, f->name, aside, e)) < 0)
 		return e->code;
 	bundledir = io_open_dir(outdir, f->name, e);
@@ -260,7 +260,7 @@ static int save_remember(const struct finish *f, struct err *e)
 {
 	autofree char *text = NULL;
 
-	if (asprintf(&text, "%s\n%s", f->about->outdir, f->name) < 0)
+	if (asprintf(&text, "%s\n%s", f->outdir, f->name) < 0)
 		return err_set(e, "no memory");
 	unlinkat(f->capture->state->fd, "saved", 0);
 	return io_create_file(f->capture->state->fd, "saved", text, strlen(text), e);
@@ -287,7 +287,7 @@ bool finish_saved(struct finish *f, char *dir, size_t size)
 static void save_drop_copy(const struct finish *f)
 {
 	struct err ignored = ERR_INIT;
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, &ignored);
+	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, &ignored);
 
 	if (outdir >= 0 && io_remove_tree(outdir, f->name, &ignored) < 0)
 		log_line("%s", ignored.text);
@@ -320,7 +320,7 @@ static int save_fetch_interrupted(const struct finish *f, int bundledir, struct 
 	autoclose int olddir = -1, old = -1, aside = -1;
 
 	if (io_read_file(f->capture->state->fd, "saving", 4096, &from, NULL, &absent) == 0 &&
-	    strcmp(from, f->about->outdir)) {
+	    strcmp(from, f->outdir)) {
 		olddir = io_open_dir(AT_FDCWD, from, &absent);
 		old = olddir < 0 ? -1 : io_open_dir(olddir, f->name, &absent);
 	}
@@ -333,13 +333,13 @@ static int save_fetch_interrupted(const struct finish *f, int bundledir, struct 
 			return e->code;
 	}
 	unlinkat(f->capture->state->fd, "saving", 0);
-	return io_create_file(f->capture->state->fd, "saving", f->about->outdir,
-			      strlen(f->about->outdir), e);
+	return io_create_file(f->capture->state->fd, "saving", f->outdir,
+			      strlen(f->outdir), e);
 }
 
 static int save_rings(struct finish *f, struct save *save, struct report *reports, struct err *e)
 {
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
+	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
 	autoclose int bundledir = -1;
 
 	if (outdir < 0 || save_check_room(f, outdir, e) < 0)
@@ -358,7 +358,7 @@ static int save_rings(struct finish *f, struct save *save, struct report *report
 static int save_complete(struct finish *f, struct save *save, const struct report *reports,
 			 struct err *e)
 {
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
+	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
 	autoclose int bundledir = outdir < 0 ? -1 : io_open_dir(outdir, f->name, e);
 
 	save->outdir = bundledir;
@@ -388,7 +388,7 @@ int save_main(void *arg, int engine, struct err *e)
 	save.anchors = anchors;
 	if (!finish_saved(f, dir, sizeof(dir)))
 		r = save_rings(f, &save, reports, e);
-	else if (strcmp(dir, f->about->outdir))
+	else if (strcmp(dir, f->outdir))
 		r = save_move(f, dir, e);
 	return r < 0 ? e->code : save_complete(f, &save, reports, e);
 }

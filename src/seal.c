@@ -308,7 +308,7 @@ int seal_main(void *arg, int engine, struct err *e)
 {
 	struct finish *f = arg;
 	struct seal seal = { .name = f->name, .engine = engine };
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->about->outdir, e);
+	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
 	autoclose int bundledir = -1;
 	char dir[4096];
 

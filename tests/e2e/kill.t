@@ -70,8 +70,24 @@ t "recover gives the bundle" recover engine
 t "of numbers without a gap" contiguous 4 <"$T/numbers"
 t "up to the kill" awk -v at="$at" '{ l = $1 } END { print at, l; exit l < at - 2e7 }' "$T/numbers"
 
-# Each other process alone, at a random instant: the numbers are whole up to their stop.
+# The engine, just when there is a tarball: recover has no more to do than to name it, wherever it is told to put one.
 kill $provoker
+capture sealed --compress gzip "$T/living.lua"
+state=$(ls -d /run/tracer/"$(id_of sealed)" /dev/shm/tracer-"$(id_of sealed)" 2>/dev/null)
+"$provoke/numbers" --rate 300000 --stop 100000 --storm 10 >"$T/said" 9<&-
+partial() { ls "$T"/sealed/*.partial; }
+await 20 partial
+kill -STOP $pid
+t "behind its back there is a tarball" await 20 test -e "$state/sealed"
+kill -9 $pid
+mkdir "$T/elsewhere"
+run "$tracer" recover -o "$T/elsewhere" "$(id_of sealed)"
+t "recover names it" [ -f "$(cat "$T/out")" ]
+t "where it is" is "$(dirname "$(cat "$T/out")")" "$T/sealed"
+t "that was a stop by its condition" code 0
+t "it is all that is left" is "$(find "$T/sealed" "$T/elsewhere" -mindepth 1 | wc -l)" 1
+
+# Each other process alone, at a random instant: the numbers are whole up to their stop.
 n=1
 while :; do
 	capture "one$n" "$T/killed.lua"
