@@ -209,6 +209,22 @@ static void dump_symbols(struct dump *d)
 		d->symbols = NULL;
 }
 
+/* A number of the kernel's statistics of a CPU's ring, 0 if it is not there. */
+static uint64_t dump_stat(const struct tracedat_cpu *cpu, const char *name)
+{
+	const char *at = cpu->stats ? strstr(cpu->stats, name) : NULL;
+
+	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+/* The first page does not always have room for how many there were before it. */
+static uint64_t dump_overwritten(const struct tracedat_cpu *cpu)
+{
+	uint64_t overrun = dump_stat(cpu, "\noverrun: ");
+
+	return overrun > cpu->found.overwritten ? overrun : cpu->found.overwritten;
+}
+
 static void dump_report(const struct dump *d, const struct source *s,
 			const struct stop_record *stop, struct report *report)
 {
@@ -220,7 +236,7 @@ static void dump_report(const struct dump *d, const struct source *s,
 
 		report->records += found->records;
 		report->bytes += found->bytes;
-		report->overwritten += found->overwritten;
+		report->overwritten += dump_overwritten(&d->cpus[cpu]);
 		damaged += found->damaged;
 		if (found->first && found->wrapped && found->first > report->from)
 			report->from = found->first; /* whole from where the last CPU begins */
@@ -271,11 +287,8 @@ static void dump_free(struct dump *d)
 /* Bytes that the kernel says are in a CPU's ring, with the heads of their pages. */
 static uint64_t dump_used(const struct tracedat_cpu *cpu)
 {
-	const char *at = cpu->stats ? strstr(cpu->stats, "bytes: ") : NULL;
-	unsigned long long bytes = 0;
+	uint64_t bytes = dump_stat(cpu, "bytes: ");
 
-	if (at)
-		sscanf(at, "bytes: %llu", &bytes);
 	return bytes + bytes / 8 + 65536;
 }
 

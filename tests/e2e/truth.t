@@ -37,4 +37,21 @@ t "up to the stop and not beyond" is "$last" "$(said "$T/said" stop packets)"
 t "the packets that are missing are as many as the manifest states" is $((first - 1)) "$(source_of packets overwritten)"
 t "those that are there too" is "$(wc -l <"$T/packets")" "$(source_of packets records)"
 t "no packet is lost" source_is packets lost 0
+
+# Records that leave no room in their pages for the number of those before them.
+recipe uneven <<'LUA'
+-- How many were there before?
+return {
+  collect = t.ftrace { name = "numbers", keep = "256K", "syscalls:sys_enter_getpriority", "syscalls:sys_exit_getpriority" },
+  stop = t.event { name = "number", "syscalls:sys_enter_setpriority", filter = "which == 99" },
+}
+LUA
+for i in 1 2 3; do
+	capture uneven$i "$T/uneven.lua"
+	run "$provoke/numbers" --stop 100000 --storm 1000
+	t "uneven records: the capture ends" ended $pid 20
+	t "the bundle unpacks" unpack uneven$i || finish
+	t "those that are there and those that were are all" \
+		within $(($(source_of numbers records) + $(source_of numbers overwritten))) 200000 10
+done
 finish
