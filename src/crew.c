@@ -59,10 +59,10 @@ static void crew_take_signals(struct crew *crew)
 	struct signalfd_siginfo info;
 
 	while (read(crew->signals, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM)
-			crew_interrupt(crew);
-		else if (info.ssi_signo == SIGUSR1)
+		if (info.ssi_signo == SIGUSR1)
 			crew_print(crew);
+		else
+			crew_interrupt(crew);
 	}
 }
 
@@ -281,17 +281,20 @@ static void crew_signal_set(sigset_t *set)
 	sigemptyset(set);
 	sigaddset(set, SIGINT);
 	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGQUIT);
 	sigaddset(set, SIGUSR1);
 }
 
 void crew_block_signals(void)
 {
+	static const int ignored[] = { SIGHUP,    SIGPIPE, SIGUSR2, SIGALRM,
+				       SIGVTALRM, SIGPROF, SIGXFSZ, SIGXCPU };
 	sigset_t set;
 
 	crew_signal_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < countof(ignored); i++)
+		signal(ignored[i], SIG_IGN);
 }
 
 static int crew_signals(struct err *e)

@@ -6,7 +6,7 @@ numbers_recipe signals 'keep = "64M"'
 begin provoker "$provoke/numbers" --rate 200000 --packet-every 100 --max-time 50
 provoker=$pid
 
-for signal in INT TERM; do
+for signal in INT TERM QUIT; do
 	capture $signal "$T/signals.lua"
 	sleep 0.3
 	kill -$signal $pid
@@ -19,6 +19,9 @@ for signal in INT TERM; do
 done
 
 capture USR1 "$T/signals.lua"
+for signal in USR2 ALRM XFSZ HUP; do
+	kill -$signal $pid
+done
 lines=$(wc -l <"$T/USR1.err")
 kill -USR1 $pid
 more() { [ "$(wc -l <"$T/USR1.err")" -gt "$lines" ]; }
