@@ -88,6 +88,9 @@ int fit_memory(const struct cost *cost, const struct options *options, uint64_t 
 				? "more was not allowed"
 				: "no more than a quarter of the available memory may go to them",
 			size_text((total + (1 << 20) - 1) >> 20 << 20).text);
+	else if (total > fit_available())
+		err_set(e, "the rings take %s, and this host has %s of memory left",
+			size_about(total).text, size_about(fit_available()).text);
 	else if (cost->tmpfs_bytes > state_room())
 		err_set(e, "the ring files take %s, and the tmpfs for them has %s free",
 			size_about(cost->tmpfs_bytes).text, size_about(state_room()).text);
@@ -141,17 +144,20 @@ int fit_output(const struct plan *plan, const struct cost *cost, const struct op
 	struct statvfs fs;
 	char type[64];
 
-	if (statvfs(outdir, &fs) < 0) {
-		err_sys(e, "cannot look at the output directory '%s'", outdir);
+	if (statvfs(outdir, &fs) < 0 || faccessat(AT_FDCWD, outdir, W_OK | X_OK, AT_EACCESS) < 0) {
+		err_sys(e,
+			"cannot write to the output directory '%s': name another place with -o DIR",
+			outdir);
 		return err_exit(e, EXIT_HOST);
 	}
 	room = (uint64_t)fs.f_bavail * fs.f_frsize;
 	fit_file_system(outdir, type, sizeof(type));
 	if (room < need)
 		err_set(e,
-			"'%s' has %s free and the bundle may need %s: name another place with -o "
-			"DIR",
-			outdir, size_about(room).text, size_about(need).text);
+			"'%s' has %s free, and the bundle may need %s beside the %s that are to "
+			"stay free: name another place with -o DIR",
+			outdir, size_about(room).text, size_about(need - options->min_free).text,
+			size_about(options->min_free).text);
 	else if (!options->outdir && *type && fit_traces(plan, type))
 		err_set(e,
 			"the recipe traces %s, which '%s' is on: name another place with -o DIR, "

@@ -1,11 +1,14 @@
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "command/command.h"
 #include "auto.h"
 #include "options.h"
+#include "recipes.h"
 #include "units.h"
 #include "version.h"
 
@@ -47,11 +50,31 @@ static const struct command *main_find(const struct options *options)
 
 static int main_check_words(const struct command *command, int n_words, struct err *e)
 {
+	const char *name = command == &capture_command ? "" : command->name;
+
 	if (n_words >= command->min_words &&
 	    (command->max_words < 0 || n_words <= command->max_words))
 		return 0;
-	err_set(e, "usage: tracer %s%s%s", command == &capture_command ? "" : command->name,
-		command == &capture_command ? "" : " ", command->words);
+	err_set(e, "it is used as: tracer %s%s%s%s", name, *name && *command->words ? " " : "",
+		command->words, command->max_words ? "" : ", without more words");
+	return err_exit(e, EXIT_USAGE);
+}
+
+/* A word that is no recipe may be a command that was mistyped. */
+static int main_check_recipe(const char *word, struct err *e)
+{
+	const char *names[countof(commands)], *near;
+	autofree char *path = NULL;
+	struct err unknown = ERR_INIT;
+
+	if (recipes_find(&path, word, &unknown) == 0)
+		return 0;
+	for (size_t i = 1; i < countof(commands); i++)
+		names[i - 1] = commands[i]->name;
+	near = nearest_name(word, names, countof(commands) - 1);
+	if (!near || strstr(unknown.text, "did you mean"))
+		return 0; /* the capture says it */
+	err_set(e, "there is no recipe or command '%s', did you mean '%s'?", word, near);
 	return err_exit(e, EXIT_USAGE);
 }
 
@@ -75,7 +98,17 @@ static int main_run(const struct options *options, struct err *e)
 	skip = command == &capture_command ? 0 : 1;
 	if (main_check_words(command, options->n_words - skip, e) < 0)
 		return e->code;
+	if (command == &capture_command && main_check_recipe(options->words[0], e) < 0)
+		return e->code;
 	return command->run(options, options->words + skip, options->n_words - skip, e);
+}
+
+/* A file of ours must not become what others print to. */
+static void main_open_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			_exit(EXIT_FAILED);
 }
 
 int main(int argc, char **argv)
@@ -84,6 +117,7 @@ int main(int argc, char **argv)
 	struct options options;
 	int r;
 
+	main_open_streams();
 	umask(077);
 	if (sodium_init() < 0)
 		return EXIT_FAILED;

@@ -182,6 +182,7 @@ static int probes_add(struct probes *probes, const json_t *entry, struct err *e)
 	probe = &grown[probes->n];
 	*probe = (struct probe) { .event = event,
 				  .fetch = json_object_get(entry, "fetch"),
+				  .at = at,
 				  .optional = optional };
 	if (probe_check(probe, e) < 0)
 		return err_wrap(e, "%s", at ? at : "the plan");
@@ -321,6 +322,8 @@ static int probe_write(const struct probe *probe, struct tracing *tracing, struc
 	err_sys(e, "cannot make the probe '%s'", probe->event);
 	probe_kernel_words(probe, words, sizeof(words));
 	strncat(e->text, words, sizeof(e->text) - strlen(e->text) - 1);
+	if (probe->at)
+		err_wrap(e, "%s", probe->at);
 	return err_exit(e, EXIT_HOST);
 }
 

@@ -23,10 +23,11 @@ enum probe_state {
 struct probe {
 	const char *event;   /* as the recipe has it; owned by the plan's JSON, like fetch */
 	const json_t *fetch; /* its arguments, "NAME=WHERE:TYPE"; NULL for none */
-	bool optional;       /* nothing needs it */
-	char group[40];      /* "tracer_ID", once the capture has an ID */
-	char name[64];       /* of its event in the group; follows from the plan alone */
-	uint64_t offset;     /* of a uprobe: in its file */
+	const char *at;  /* "recipe.lua:7", where it was first asked for; NULL if it does not say */
+	bool optional;   /* nothing needs it */
+	char group[40];  /* "tracer_ID", once the capture has an ID */
+	char name[64];   /* of its event in the group; follows from the plan alone */
+	uint64_t offset; /* of a uprobe: in its file */
 	enum probe_state state;
 };
 

@@ -135,15 +135,13 @@ int recipes_find(char **ret, const char *word, struct err *e)
 	size_t n;
 
 	*ret = NULL;
-	if (strchr(word, '/') || access(word, F_OK) == 0) {
-		*ret = strdup(word);
-		return *ret ? 0 : err_set(e, "no memory");
-	}
 	if (recipes_list(&list, &n, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < n && !*ret; i++)
 		if (!strcmp(list[i].name, word))
 			*ret = strdup(list[i].path);
+	if (!*ret && (strchr(word, '/') || access(word, F_OK) == 0))
+		*ret = strdup(word);
 	if (!*ret)
 		recipes_unknown(list, n, word, e);
 	recipes_free(list, n);

@@ -160,6 +160,13 @@ static int interface_link(const char *interface, int *link, struct err *e)
 	if (!if_nametoindex(interface))
 		return interface_missing(interface, e);
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return err_sys(e, "interface '%s'", interface);
+	if (!(request.ifr_flags & IFF_UP)) {
+		err_set(e, "the interface '%s' is down: packets cannot be taken from it",
+			interface);
+		return err_exit(e, EXIT_HOST);
+	}
 	if (ioctl(fd, SIOCGIFHWADDR, &request) < 0)
 		return err_sys(e, "interface '%s'", interface);
 	*link = request.ifr_hwaddr.sa_family == ARPHRD_ETHER ||

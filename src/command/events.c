@@ -58,7 +58,7 @@ static int events_none(struct tracing *tracing, const char *glob, struct err *e)
 {
 	struct format *unexpected;
 
-	if (strchr(glob, ':') && !strpbrk(glob, "*?["))
+	if (strchr(glob, ':') && strchr(glob, ':')[1] && !strpbrk(glob, "*?["))
 		return events_format(tracing, glob, &unexpected, e);
 	err_set(e, "no event of this host matches '%s'", glob);
 	return err_exit(e, EXIT_HOST);

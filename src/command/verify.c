@@ -99,7 +99,8 @@ static int verify_report(const struct verify *verify, const char *name, struct e
 		return err_set(e, "'%s' has no manifest with files", name);
 	bad = verify_compare(verify);
 	if (bad)
-		return err_set(e, "'%s': %zu files are not as the manifest says", name, bad);
+		return err_set(e, "'%s': %zu %s not as the manifest says", name, bad,
+			       bad == 1 ? "file is" : "files are");
 	printf("%s: all %zu files are as the manifest says\n", name, n);
 	return 0;
 }

@@ -51,7 +51,8 @@ int ftrace_decode(struct source *s, struct err *e)
 	f->post_keep = json_integer_value(json_object_get(s->spec, "post_keep"));
 	f->stack = json_is_true(json_object_get(s->spec, "stack"));
 	if (f->keep < 4096 || f->keep > 1ull << 40)
-		return err_set(e, "keep = is not between 4K and 1T");
+		return err_set(e, "t.ftrace: keep = \"%s\" is not between 4K and 1T",
+			       size_text(f->keep).text);
 	if (!json_array_size(json_object_get(s->spec, "events")))
 		return err_set(e, "t.ftrace has no events");
 	return 0;

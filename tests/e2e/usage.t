@@ -94,6 +94,22 @@ mkdir full
 mount -t tmpfs -o size=64k none full
 at_exit umount "$T/full"
 t "an output directory without room" refused 3 'full|room|space' -o full "$(lua 'return { collect = { t.ftrace { keep = "8M", "syscalls:sys_enter_getuid" } } }')"
+mkdir fixed
+mount -t tmpfs -o ro none fixed
+at_exit umount "$T/fixed"
+t "an output directory that cannot be written to" refused 3 'fixed.*Read-only' -o fixed "$(lua "return { $ring }")"
+t "check knows it too" refused 3 'fixed.*Read-only' check -o fixed "$(lua "return { $ring }")"
+mkdir tcp-reset
+run "$tracer" check tcp-reset 127.0.0.1 80
+t "a directory does not hide a recipe" code 0
+t "a mistyped command names the nearest" refused 2 "did you mean 'status'" stauts
+t "more memory than there is" refused 3 'memory left' --memory 900G "$(lua 'return { collect = { t.ftrace { keep = "800G", "syscalls:sys_enter_getuid" } } }')"
+run unshare -n "$tracer" check "$(lua 'return { collect = { t.packets { interface = "lo" } } }')"
+t "an interface that is down" code 3
+t "is told with its line" sentence "bad.lua:1: .*'lo' is down"
+streams() { "$tracer" -o "$T" --max-time 200ms "$(lua "return { $ring }")" >&- 2>&- <&-; }
+streams
+t "without standard streams it works" is $? 5
 t "an output directory that is not there" refused 2 'nodir' -o nodir "$(lua "return { $ring }")"
 loop_fs traced ext4 512M
 lua 'return { collect = { t.ftrace { keep = "64K", "ext4:ext4_da_write_begin" } } }' >/dev/null
