@@ -25,21 +25,6 @@ function check.unknown(word, names, kind)
                        near and ", did you mean '" .. near .. "'?" or ", there is " .. table.concat(names, ", "))
 end
 
--- The plan's entry of a condition that is looked for by another: { type, at, ... }; nil for what is none.
-function types.selection(v)
-  local object = made[v]
-  if not object or not object.constructor.selects then
-    return nil
-  end
-  for _, field in ipairs(object.constructor) do
-    if object.named[field[1]] ~= nil and field.only == "stop" then
-      core.fail_at(object.at, string.format("t.%s: %s belongs to the condition, not to what it looks for",
-                                            object.name, field[1]))
-    end
-  end
-  return check.selector(object)
-end
-
 -- The plan's entry of what a condition looks for: just one.
 function check.selector(object)
   local spec = {}
@@ -56,6 +41,22 @@ function check.selector(object)
     spec.event, spec.events = spec.events[1].event, nil
   end
   return spec
+end
+
+-- The same for what another condition looks for: it has none of what belongs to a condition.
+local function selected(object)
+  for _, field in ipairs(object.constructor) do
+    if object.named[field[1]] ~= nil and field.only == "stop" then
+      core.fail_at(object.at, string.format("t.%s: %s belongs to the condition, not to what it looks for",
+                                            object.name, field[1]))
+    end
+  end
+  return check.selector(object)
+end
+
+function types.selection(v)
+  local object = made[v]
+  return object and object.constructor.selects and selected(object) or nil
 end
 
 -- The plan's entry of a stop condition.
@@ -215,7 +216,7 @@ local function put_items(constructor, spec, items)
   local what = constructor.what
   if not what.each then
     local item = items[1]
-    spec[what.key] = item and (item.text or check.selector(item)) or what.default
+    spec[what.key] = item and (item.text or selected(item)) or what.default
     return
   elseif what.each == "condition" then
     local conditions = {}

@@ -315,7 +315,7 @@ fields.all = {
   role = "stop",
   doc = "Several conditions have become true, the first and the last of them within a time.",
   what = {
-    key = "of", each = "condition", type = types.selector, least = 2, accepts = parts,
+    key = "of", each = "condition", type = types.conditions, least = 2, accepts = parts,
     doc = "Conditions.", from = "tracer-recipe(5)",
   },
   label,
@@ -329,7 +329,7 @@ fields.sequence = {
   role = "stop",
   doc = "Several conditions have become true, one after the other.",
   what = {
-    key = "of", each = "condition", type = types.selector, least = 2, accepts = parts,
+    key = "of", each = "condition", type = types.conditions, least = 2, accepts = parts,
     doc = "Conditions, in their order.", from = "tracer-recipe(5)",
   },
   label,

@@ -180,6 +180,8 @@ types.selector = {
   read = function(v) return types.selection(v) end,
 }
 
+types.conditions = { text = "two conditions or more", read = function() end }
+
 -- One side of a key: the name of a field, or t.bytes.
 local function key_side(v)
   if type(v) == "string" and v:find("^[%w_.]+$") then

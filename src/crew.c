@@ -210,12 +210,20 @@ static void crew_say(struct crew *crew, enum message_type type, const char *text
 		message_send(crew->watcher.fd, type, text);
 }
 
-void crew_start(struct crew *crew, uint64_t since)
+static void crew_say_start(int fd, uint64_t since)
 {
 	char text[24];
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)since);
-	crew_say(crew, MESSAGE_START, text);
+	if (fd >= 0)
+		message_send(fd, MESSAGE_START, text);
+}
+
+void crew_start(struct crew *crew, uint64_t since)
+{
+	for (size_t i = 0; i < crew->capture->plan->n_sources; i++)
+		crew_say_start(crew->workers[i].fd, since);
+	crew_say_start(crew->watcher.fd, since);
 }
 
 void crew_stop(struct crew *crew)
@@ -273,7 +281,7 @@ void crew_check_watcher(struct crew *crew)
 	if (crew_start_watcher(crew, &e) < 0)
 		log_line("%s", e.text);
 	else
-		message_send(crew->watcher.fd, MESSAGE_START, "");
+		crew_say_start(crew->watcher.fd, crew->capture->board->armed);
 }
 
 static void crew_signal_set(sigset_t *set)

@@ -183,7 +183,7 @@ bool judge_hit(struct condition *c, uint64_t time)
 	struct tally *tally = &j->tallies[c->number];
 	uint64_t *slot;
 
-	if (time < j->start + c->arm_after)
+	if (c->arm_after && time < j->start + c->arm_after)
 		return false;
 	if (!c->parent) {
 		j->progress[c->index].seen++;

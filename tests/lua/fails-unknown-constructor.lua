@@ -1,5 +1,5 @@
 -- What is told where a constructor is misspelt?
-return { collect = t.packet { "udp" } }
+return { collect = t.pakets { "udp" } }
 --[==[error
-fails-unknown-constructor.lua:2: t.packet is not in this version of tracer (1.0), did you mean t.packets?
+fails-unknown-constructor.lua:2: t.pakets is not in this version of tracer (1.0), did you mean t.packets?
 ]==]

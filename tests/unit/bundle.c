@@ -100,9 +100,11 @@ static void seal(struct bench *b, enum compress compress)
 
 	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.dir.path) > 0);
 	b->about.compress = compress;
-	b->finish = (struct finish) {
-		.capture = &b->own.c, .about = &b->about, .name = NAME, .skipped = "by the user"
-	};
+	b->finish = (struct finish) { .capture = &b->own.c,
+				      .about = &b->about,
+				      .outdir = b->about.outdir,
+				      .name = NAME,
+				      .skipped = "by the user" };
 	assert_int_equal(io_make_dirs(b->own.out, NAME "/trace", &e), 0);
 	dir = io_open_dir(b->own.out, NAME, &e);
 	put(dir, "manifest.json", "{\"schema\":1,\"stop\":{\"event\":{\"wall\":1000000000}}}");
@@ -163,7 +165,9 @@ static void what_is_there_already_is_not_replaced(void **state)
 	}
 	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.dir.path) > 0);
 	b->about.compress = COMPRESS_NONE;
-	b->finish = (struct finish) { .capture = &b->own.c, .about = &b->about, .name = NAME };
+	b->finish = (struct finish) {
+		.capture = &b->own.c, .about = &b->about, .outdir = b->about.outdir, .name = NAME
+	};
 	assert_true(seal_main(&b->finish, -1, &e) < 0);
 	assert_int_equal(e.code, -EEXIST);
 	assert_int_equal(io_read_file(b->own.out, NAME ".tar", 100, &text, NULL, &e), 0);

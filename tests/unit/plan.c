@@ -303,8 +303,8 @@ static void sources_and_conditions_share_probes(void **state)
 		fail_msg("%s", e.text);
 	assert_int_equal(plan->probes.n, 1);
 	assert_ptr_equal(plan->sources[0].probes, &plan->probes);
-	assert_ptr_equal(plan->conditions[0].probe, &plan->probes.list[0]);
-	assert_null(plan->conditions[1].probe);
+	assert_ptr_equal(plan->conditions[0].selectors[0].probe, &plan->probes.list[0]);
+	assert_null(plan->conditions[1].selectors[0].probe);
 	plan_free(plan);
 }
 
