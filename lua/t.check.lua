@@ -51,7 +51,9 @@ local function selected(object)
                                             object.name, field[1]))
     end
   end
-  return check.selector(object)
+  local spec = check.selector(object)
+  spec.hits = nil
+  return spec
 end
 
 function types.selection(v)
