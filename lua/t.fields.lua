@@ -5,6 +5,7 @@
 --   what      its positional values: `key` in the plan, `each` the key of one among many, `accepts` other constructors
 --   a field   name, type; `plan` its key in the plan where that is another; `only` the role that it belongs to
 --   from      who decides what the value means: a file of the kernel, a manual page
+--   type      the plan's word, if that is not its own
 --   selects   whether other conditions can look for it
 --   name      what the plan calls it where the recipe does not
 --   finish    what fields have to do with each other: gets the plan's entry and the names that were given
@@ -36,11 +37,11 @@ local function check_within(spec)
   end
 end
 
-local selectors = { event = true, line = true, packet = true }
+local selectors = { event = true, line = true, packet = true, appears = true, pressure = true, crash = true }
 
 -- What a selector is called where nobody has named it.
 local function selected(spec)
-  return spec.event or spec.text or spec.regex or spec.filter or spec.type
+  return spec.event or spec.text or spec.regex or spec.filter or spec.path or spec.type
 end
 
 local function needs(spec, name, what)
@@ -308,8 +309,10 @@ fields.rate = {
   end,
 }
 
-local parts = { event = true, line = true, packet = true, silence = true, expect = true, rate = true, all = true,
-                sequence = true }
+local parts = {
+  event = true, line = true, packet = true, appears = true, pressure = true, crash = true,
+  silence = true, expect = true, rate = true, gauge = true, all = true, sequence = true,
+}
 
 fields.all = {
   role = "stop",
@@ -342,6 +345,138 @@ fields.sequence = {
   hits,
   arm_after,
   default_name = function(spec) return ("a sequence of " .. #spec.of .. " conditions"):sub(1, 100) end,
+}
+
+local every = {
+  "every", types.duration, default = "1s", doc = "How often it is looked at, 10ms at least.", from = "tracer-recipe(5)",
+}
+
+local function check_every(spec)
+  if spec.every < 10000000 then
+    return "every must be 10ms or more"
+  end
+end
+
+fields.gauge = {
+  role = "stop",
+  doc = "A number in a file is above or below a limit.",
+  what = {
+    key = "path", type = types.path, least = 1, most = 1,
+    doc = "The file.", from = "proc(5)",
+  },
+  label,
+  { "line", types.text, doc = "How the number's line begins; the first line without it.", from = "the file" },
+  {
+    "column", types.count, doc = "Which word of the line it is; the first number without it.",
+    from = "the file",
+  },
+  { "regex", types.text, doc = "Instead of line: what the text matches; its first group is the number.", from = "pcre2pattern(3)" },
+  { "above", types.level "above", spread = true, doc = "The limit; of a size, the unit in the file counts.", from = "the file" },
+  { "below", types.level "below", spread = true, doc = "The limit.", from = "the file" },
+  every,
+  { "hold", types.duration, doc = "For how long without a break.", from = "tracer-recipe(5)" },
+  hits,
+  within,
+  arm_after,
+  default_name = function(spec) return (spec.of.path .. " " .. (spec.line or "")):gsub(" $", ""):sub(1, 100) end,
+  finish = function(spec)
+    if not spec.above == not spec.below then
+      return "one of above and below has to be the limit"
+    elseif spec.regex and (spec.line or spec.column) then
+      return "regex stands for line and column: give the one or the others"
+    end
+    local why = check_every(spec) or check_within(spec)
+    spec.of = { type = "file", path = spec.path, every = spec.every }
+    spec.path, spec.every = nil, nil
+    return why
+  end,
+}
+
+fields.appears = {
+  role = "stop",
+  selects = true,
+  doc = "A path that was not there before.",
+  what = {
+    key = "path", type = types.path, least = 1, most = 1,
+    doc = "The path, with globs.", from = "glob(7)",
+  },
+  label,
+  every,
+  hits,
+  within,
+  arm_after,
+  default_name = function(spec) return spec.path:sub(1, 100) end,
+  finish = function(spec) return check_every(spec) or check_within(spec) end,
+}
+
+fields.pressure = {
+  role = "stop",
+  selects = true,
+  doc = "Tasks wait for memory, disks or the CPU for longer than so.",
+  what = {
+    key = "what", type = types.choice("memory", "io", "cpu"), least = 1, most = 1,
+    doc = "For what.", from = "Documentation/accounting/psi.rst of the kernel",
+  },
+  label,
+  {
+    "some", types.duration, doc = "The time for which at least one task waits.",
+    from = "Documentation/accounting/psi.rst of the kernel",
+  },
+  {
+    "full", types.duration, doc = "The time for which all tasks wait at once.",
+    from = "Documentation/accounting/psi.rst of the kernel",
+  },
+  {
+    "per", types.duration, default = "2s", doc = "In any stretch of this length, 500ms to 10s.",
+    from = "Documentation/accounting/psi.rst of the kernel",
+  },
+  {
+    "cgroup", types.path, doc = "Of the tasks of this cgroup; a directory of cgroup version 2.",
+    from = "Documentation/admin-guide/cgroup-v2.rst of the kernel",
+  },
+  hits,
+  within,
+  arm_after,
+  default_name = function(spec) return "pressure of " .. spec.what end,
+  finish = function(spec)
+    if not spec.some == not spec.full then
+      return "one of some and full has to say for how long"
+    elseif spec.per < 500000000 or spec.per > 10000000000 then
+      return "per is from 500ms to 10s, the kernel knows no other"
+    elseif (spec.some or spec.full) > spec.per then
+      return "tasks cannot wait for longer than per"
+    end
+    return check_within(spec)
+  end,
+}
+
+-- Signals whose default is to end the process with a core.
+local core_signals = { 3, 4, 5, 6, 7, 8, 11, 24, 25, 31 }
+
+fields.crash = {
+  role = "stop",
+  type = "event",
+  selects = true,
+  doc = "A process dies of a signal that it does not handle, and would leave a core.",
+  label,
+  { "comm", types.comm, doc = "Of processes of this name, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
+  hits,
+  within,
+  arm_after,
+  default_name = function(spec) return spec.comm and "crash of " .. spec.comm or "crash" end,
+  finish = function(spec)
+    local signals = {}
+    for i, n in ipairs(core_signals) do
+      signals[i] = "sig == " .. n
+    end
+    spec.event = "signal:signal_deliver"
+    spec.filter = "sa_handler == 0 && (" .. table.concat(signals, " || ") .. ")"
+    if spec.comm then
+      spec.filter = spec.filter .. ' && COMM == "' .. spec.comm .. '"'
+      spec.comm = nil
+    end
+    return check_within(spec)
+  end,
 }
 
 fields.bytes = {

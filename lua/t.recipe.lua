@@ -83,7 +83,7 @@ end
 local function entries(objects)
   local list = {}
   for i, object in ipairs(objects) do
-    object.spec.type, object.spec.at = object.name, object.at
+    object.spec.type, object.spec.at = object.constructor.type or object.name, object.at
     list[i] = object.spec
   end
   return core.list(list)

@@ -180,6 +180,20 @@ types.selector = {
   read = function(v) return types.selection(v) end,
 }
 
+-- What a gauge is compared with: a number as the file has it, or a size; `name` is the field's.
+function types.level(name)
+  return {
+    text = 'a number, or a size like "512M"',
+    read = function(v)
+      if type(v) == "number" then
+        return { [name] = v }
+      end
+      local bytes, why = types.size.read(v)
+      return bytes and { [name] = bytes, bytes = true }, why
+    end,
+  }
+end
+
 types.conditions = { text = "two conditions or more", read = function() end }
 
 -- One side of a key: the name of a field, or t.bytes.

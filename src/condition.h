@@ -88,6 +88,7 @@ extern const struct condition_ops seen_condition;
 extern const struct condition_ops silence_condition;
 extern const struct condition_ops expect_condition;
 extern const struct condition_ops rate_condition;
+extern const struct condition_ops gauge_condition;
 extern const struct condition_ops all_condition;
 extern const struct condition_ops sequence_condition;
 

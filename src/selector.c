@@ -5,8 +5,10 @@
 #include "auto.h"
 #include "condition.h"
 
-static const struct selector_ops *const selector_table[] = { &event_selector, &line_selector,
-							     &packet_selector };
+static const struct selector_ops *const selector_table[] = {
+	&event_selector, &line_selector,    &packet_selector,
+	&file_selector,  &appears_selector, &pressure_selector,
+};
 
 const struct selector_ops *selector_find(const char *type)
 {
@@ -35,6 +37,8 @@ int selector_decode(struct selector *s, const json_t *spec, struct err *e)
 
 	s->spec = spec;
 	s->at = json_string_value(json_object_get(spec, "at"));
+	if (!s->at)
+		s->at = s->owner->at;
 	s->ops = selector_find(type);
 	if (!s->ops || !s->at)
 		return err_set(e, "the plan looks for something of unknown type '%s'",
@@ -68,7 +72,7 @@ void selector_free(struct selector *s)
 const char *selector_why(const struct selector *s)
 {
 	if (s->ops->stream != STREAM_EVENTS)
-		return "the kernel has no trigger for packets";
+		return "the kernel has triggers for its events only";
 	if (s->ops->match && s->data)
 		return "the kernel cannot match this text";
 	return NULL;

@@ -16,7 +16,7 @@
 #include "tracing.h"
 
 /* Where records come from, each in the order of time. */
-enum stream { STREAM_EVENTS, STREAM_PACKETS, STREAMS };
+enum stream { STREAM_EVENTS, STREAM_PACKETS, STREAM_READINGS, STREAMS };
 
 /* One record of a stream. */
 struct observation {
@@ -77,6 +77,9 @@ struct selector_ops {
 extern const struct selector_ops event_selector;
 extern const struct selector_ops line_selector;
 extern const struct selector_ops packet_selector;
+extern const struct selector_ops file_selector;
+extern const struct selector_ops appears_selector;
+extern const struct selector_ops pressure_selector;
 
 /* The operations for the plan's word, NULL if there are none. */
 const struct selector_ops *selector_find(const char *type);

@@ -15,6 +15,7 @@
 #include "live.h"
 #include "message.h"
 #include "packetstream.h"
+#include "readings.h"
 #include "units.h"
 #include "watchlist.h"
 
@@ -38,6 +39,7 @@ struct watch {
 	int tracing_on; /* of the watch instance itself; -1 if there is none */
 	struct eventstream *events;
 	struct packetstream *packets; /* NULL if no condition looks for any */
+	struct readings *readings;    /* the same */
 	uint64_t start;               /* boot clock */
 	struct watchlist *list;
 	bool restarted;
@@ -183,6 +185,7 @@ void watch_free(struct watch *w)
 		close(w->tracing_on);
 	eventstream_free(w->events);
 	packetstream_close(w->packets);
+	readings_close(w->readings);
 	watchlist_free(w->list);
 	judge_free(w->judge);
 	free(w->raw);
@@ -254,38 +257,99 @@ static void watch_look(struct watch *w)
 	eventstream_look(w->events, now);
 	if (eventstream_missed(w->events, &lost))
 		judge_hole(w->judge, STREAM_EVENTS, lost);
-	if (!w->packets)
-		return;
-	packetstream_look(w->packets, now, w->start);
-	if (packetstream_missed(w->packets))
+	if (w->packets)
+		packetstream_look(w->packets, now, w->start);
+	if (w->packets && packetstream_missed(w->packets))
 		judge_hole(w->judge, STREAM_PACKETS, now);
+	if (w->readings)
+		readings_look(w->readings, now);
+}
+
+/* What a stream has next; without one, the time before which it will have none. */
+struct next {
+	uint64_t time;
+	bool there;
+};
+
+static struct next watch_next_event(struct watch *w)
+{
+	unsigned cpu;
+	const struct ringpage_record *record = eventstream_peek(w->events, &cpu);
+
+	return (struct next) { record ? record->time : eventstream_seen(w->events), record };
+}
+
+static struct next watch_next_packet(struct watch *w)
+{
+	const struct selector *selector;
+	const struct observation *packet;
+
+	if (!w->packets)
+		return (struct next) { .time = UINT64_MAX };
+	packet = packetstream_peek(w->packets, &selector);
+	return (struct next) { packet ? packet->time : packetstream_seen(w->packets), packet };
+}
+
+static struct next watch_next_reading(struct watch *w)
+{
+	const struct selector *selector;
+
+	if (!w->readings)
+		return (struct next) { .time = UINT64_MAX };
+	return (struct next) { readings_seen(w->readings), readings_peek(w->readings, &selector) };
+}
+
+static void watch_show_event(struct watch *w)
+{
+	unsigned cpu;
+	const struct ringpage_record *record = eventstream_peek(w->events, &cpu);
+
+	watchlist_show(w->list, w->judge, cpu, record);
+	eventstream_take(w->events);
+}
+
+static void watch_show_packet(struct watch *w)
+{
+	const struct selector *selector;
+	const struct observation *packet = packetstream_peek(w->packets, &selector);
+
+	judge_see(w->judge, selector, packet);
+	packetstream_take(w->packets);
+}
+
+static void watch_show_reading(struct watch *w)
+{
+	const struct selector *selector;
+	const struct observation *reading = readings_peek(w->readings, &selector);
+
+	judge_see(w->judge, selector, reading);
+	readings_take(w->readings);
 }
 
 /* Shows the oldest of what all streams have, if no stream can have an older one yet. */
 static bool watch_show_next(struct watch *w)
 {
-	const struct selector *selector;
-	unsigned cpu;
-	const struct ringpage_record *record = eventstream_peek(w->events, &cpu);
-	const struct observation *packet =
-		w->packets ? packetstream_peek(w->packets, &selector) : NULL;
-	uint64_t event_time = record ? record->time : eventstream_seen(w->events);
-	uint64_t packet_time = packet       ? packet->time
-			       : w->packets ? packetstream_seen(w->packets)
-					    : UINT64_MAX;
+	static void (*const show[])(struct watch *) = {
+		[STREAM_EVENTS] = watch_show_event,
+		[STREAM_PACKETS] = watch_show_packet,
+		[STREAM_READINGS] = watch_show_reading,
+	};
+	const struct next next[STREAMS] = {
+		[STREAM_EVENTS] = watch_next_event(w),
+		[STREAM_PACKETS] = watch_next_packet(w),
+		[STREAM_READINGS] = watch_next_reading(w),
+	};
+	int first = 0;
 
-	if (record && event_time <= packet_time) {
-		watchlist_show(w->list, w->judge, cpu, record);
-		eventstream_take(w->events);
-		return true;
-	}
-	if (packet && packet_time <= event_time) {
-		judge_see(w->judge, selector, packet);
-		packetstream_take(w->packets);
-		return true;
-	}
-	judge_reach(w->judge, event_time < packet_time ? event_time : packet_time);
-	return false;
+	for (int i = 1; i < STREAMS; i++)
+		if (next[i].time < next[first].time ||
+		    (next[i].time == next[first].time && next[i].there > next[first].there))
+			first = i;
+	if (next[first].there)
+		show[first](w);
+	else
+		judge_reach(w->judge, next[first].time);
+	return next[first].there;
 }
 
 /* All that is certain now, in the order of time. */
@@ -303,16 +367,27 @@ static uint64_t watch_delay(const struct watch *w)
 	return w->packets ? PACKETSTREAM_DELAY : EVENTSTREAM_DELAY;
 }
 
+/* Whether there is something that waits for other streams to be seen. */
+static bool watch_waits(const struct watch *w)
+{
+	const struct selector *selector;
+
+	return eventstream_waits(w->events) || (w->packets && packetstream_waits(w->packets)) ||
+	       (w->readings && readings_peek(w->readings, &selector));
+}
+
 /* When there may be something to do without a new record. */
 static uint64_t watch_due(const struct watch *w)
 {
 	uint64_t now = clock_boot(), due = judge_due(w->judge), delay = watch_delay(w);
 	uint64_t wake = now + NS_PER_S;
 
-	if (eventstream_waits(w->events) || (w->packets && packetstream_waits(w->packets)))
+	if (watch_waits(w))
 		wake = now + EVENTSTREAM_DELAY;
 	if (due < wake - delay)
 		wake = due + delay + 1;
+	if (w->readings && readings_due(w->readings) < wake)
+		wake = readings_due(w->readings);
 	return wake;
 }
 
@@ -330,7 +405,7 @@ static void watch_wait(const struct watch *w, const struct live *live, struct po
 /* The first is the engine's. */
 static struct pollfd *watch_pollfds(const struct watch *w, size_t *n)
 {
-	size_t room = 1 + w->n_cpus + w->plan->n_selectors;
+	size_t room = 2 + w->n_cpus + 2 * w->plan->n_selectors;
 	struct pollfd *fds = calloc(room, sizeof(*fds));
 	autofree int *taps = calloc(room, sizeof(*taps));
 
@@ -341,6 +416,8 @@ static struct pollfd *watch_pollfds(const struct watch *w, size_t *n)
 		fds[(*n)++] = (struct pollfd) { .fd = w->raw[cpu], .events = POLLIN };
 	for (size_t i = w->packets ? packetstream_fds(w->packets, taps) : 0; i > 0; i--)
 		fds[(*n)++] = (struct pollfd) { .fd = taps[i - 1], .events = POLLIN };
+	if (w->readings)
+		*n += readings_fds(w->readings, fds + *n);
 	return fds;
 }
 
@@ -385,7 +462,8 @@ int watch_main(void *arg, int engine, struct err *e)
 	struct watch *w = arg;
 	struct live live = { .engine = engine, .stop = w->stop };
 
-	if (packetstream_open(&w->packets, w->plan->selectors, w->plan->n_selectors, e) < 0)
+	if (packetstream_open(&w->packets, w->plan->selectors, w->plan->n_selectors, e) < 0 ||
+	    readings_open(&w->readings, w->plan->selectors, w->plan->n_selectors, e) < 0)
 		return e->code;
 	if (live_armed(&live, SANDBOX_HELD, e) < 0)
 		return e->code == 0 ? -ECANCELED : e->code;

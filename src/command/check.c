@@ -9,6 +9,7 @@
 #include "state.h"
 #include "source/ftrace_plan.h"
 #include "selector/packet.h"
+#include "selector/reading.h"
 #include "units.h"
 
 /* What is only known once the probe is there. */
@@ -114,6 +115,14 @@ static void check_packet_selector(const struct packet_selector *packet)
 	       *packet->filter ? ": " : "", packet->filter, packet->snaplen);
 }
 
+static void check_reading(const struct reading_selector *reading)
+{
+	if (reading->kind == READING_PRESSURE)
+		printf("%s, by the kernel's trigger \"%s\"\n", reading->path, reading->trigger);
+	else
+		printf("%s, every %s\n", reading->path, duration_text(reading->every).text);
+}
+
 /* ROLE is what it is to its condition, "" if there is just one. */
 static void check_selector(const struct selector *s, const char *role)
 {
@@ -124,6 +133,8 @@ static void check_selector(const struct selector *s, const char *role)
 		printf("      %-5s ", role);
 	if (s->ops->stream == STREAM_PACKETS)
 		check_packet_selector(s->data);
+	else if (s->ops->stream == STREAM_READINGS)
+		check_reading(s->data);
 	else if (s->probe)
 		printf("%s%s%s%s\n", s->probe->event, unread ? " if " : "", unread ? unread : "",
 		       check_unread(s->probe, unread));

@@ -1,0 +1,241 @@
+#include "readings.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "clock.h"
+#include "reader.h"
+#include "selector/reading.h"
+#include "units.h"
+
+#define PATHS_MAX 65536 /* bytes of paths that are known of one pattern */
+
+/* One selector's. */
+struct lane {
+	const struct selector *selector;
+	const struct reading_selector *reading;
+	uint64_t due; /* the next reading */
+	bool asked;
+	int fd;      /* of pressure */
+	char *known; /* of paths: those that were there, each ended by a NUL; NULL before the first
+			reading */
+	size_t known_size;
+};
+
+/* What came in and was not shown yet. */
+struct queued {
+	struct observation o;
+	const struct selector *selector;
+	char *data;
+	struct queued *next;
+};
+
+struct readings {
+	struct lane *lanes;
+	size_t n;
+	struct reader *reader;
+	struct queued *first, **last;
+	uint64_t now;
+};
+
+static int lane_open(struct lane *lane, const struct selector *selector, struct err *e)
+{
+	const struct reading_selector *reading = selector->data;
+
+	*lane = (struct lane) { .selector = selector, .reading = reading, .fd = -1 };
+	if (reading->kind != READING_PRESSURE)
+		return 0;
+	lane->fd = pressure_open(reading, e);
+	return lane->fd < 0 ? lane->fd : 0;
+}
+
+static int lanes_open(struct readings *r, struct selector *const *selectors, size_t n,
+		      struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (selectors[i]->ops->stream != STREAM_READINGS)
+			continue;
+		if (lane_open(&r->lanes[r->n++], selectors[i], e) < 0)
+			return err_wrap(e, "%s", selectors[i]->at);
+	}
+	return r->n ? reader_create(&r->reader, READER_HELPERS, READING_TEXT - 1, e) : 0;
+}
+
+int readings_open(struct readings **ret, struct selector *const *selectors, size_t n, struct err *e)
+{
+	struct readings *r = calloc(1, sizeof(*r));
+
+	if (!r || !(r->lanes = calloc(n + 1, sizeof(*r->lanes)))) {
+		free(r);
+		return err_set(e, "no memory");
+	}
+	r->last = &r->first;
+	if (lanes_open(r, selectors, n, e) < 0 || !r->n) {
+		readings_close(r);
+		return e->code;
+	}
+	*ret = r;
+	return 0;
+}
+
+void readings_close(struct readings *r)
+{
+	if (!r)
+		return;
+	while (r->first)
+		readings_take(r);
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->lanes[i].fd >= 0)
+			close(r->lanes[i].fd);
+		free(r->lanes[i].known);
+	}
+	reader_free(r->reader);
+	free(r->lanes);
+	free(r);
+}
+
+size_t readings_fds(const struct readings *r, struct pollfd *fds)
+{
+	size_t n = 0;
+
+	fds[n++] = (struct pollfd) { .fd = reader_fd(r->reader), .events = POLLIN };
+	for (size_t i = 0; i < r->n; i++)
+		if (r->lanes[i].fd >= 0)
+			fds[n++] = (struct pollfd) { .fd = r->lanes[i].fd, .events = POLLPRI };
+	return n;
+}
+
+/* With a NUL behind it, so that it can be read as text. */
+static void readings_queue(struct readings *r, const struct lane *lane, const char *data,
+			   size_t size)
+{
+	struct queued *queued = calloc(1, sizeof(*queued));
+
+	if (!queued || !(queued->data = malloc(size + 1))) {
+		free(queued);
+		return;
+	}
+	memcpy(queued->data, data, size);
+	queued->data[size] = '\0';
+	queued->selector = lane->selector;
+	queued->o = (struct observation) { .time = r->now,
+					   .cpu = UINT32_MAX,
+					   .pid = -1,
+					   .data = (const uint8_t *)queued->data,
+					   .size = size };
+	*r->last = queued;
+	r->last = &queued->next;
+}
+
+static bool paths_have(const char *paths, size_t size, const char *path)
+{
+	for (const char *at = paths; at < paths + size; at += strlen(at) + 1)
+		if (!strcmp(at, path))
+			return true;
+	return false;
+}
+
+/* Those that were not among the last ones; what is there at the first reading was there before. */
+static void lane_compare_paths(struct readings *r, struct lane *lane, const struct reader_answer *a)
+{
+	size_t size = a->size < PATHS_MAX ? a->size : PATHS_MAX;
+	char *now;
+
+	for (const char *at = a->data; lane->known && at < a->data + size; at += strlen(at) + 1)
+		if (!paths_have(lane->known, lane->known_size, at))
+			readings_queue(r, lane, at, strlen(at));
+	now = malloc(size + 1);
+	if (!now)
+		return;
+	memcpy(now, a->data, size);
+	now[size] = '\0';
+	free(lane->known);
+	lane->known = now;
+	lane->known_size = size;
+}
+
+static void readings_take_answers(struct readings *r)
+{
+	struct reader_answer a;
+
+	while (reader_next(r->reader, &a)) {
+		struct lane *lane = &r->lanes[a.tag];
+
+		lane->asked = false;
+		if (a.error)
+			continue;
+		if (lane->reading->kind == READING_PATHS)
+			lane_compare_paths(r, lane, &a);
+		else
+			readings_queue(r, lane, a.data, a.size);
+	}
+}
+
+static void lane_look_at_pressure(struct readings *r, const struct lane *lane)
+{
+	struct pollfd pollfd = { .fd = lane->fd, .events = POLLPRI };
+
+	if (poll(&pollfd, 1, 0) > 0 && pollfd.revents & POLLPRI)
+		readings_queue(r, lane, "", 0);
+}
+
+static void lane_ask(struct readings *r, struct lane *lane)
+{
+	enum reader_op op = lane->reading->kind == READING_PATHS ? READER_GLOB : READER_READ;
+
+	if (lane->asked || r->now < lane->due)
+		return;
+	if (reader_ask(r->reader, op, lane->reading->path, lane - r->lanes) == 0)
+		lane->asked = true;
+	lane->due = r->now + lane->reading->every;
+}
+
+void readings_look(struct readings *r, uint64_t now)
+{
+	r->now = now;
+	readings_take_answers(r);
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->lanes[i].fd >= 0)
+			lane_look_at_pressure(r, &r->lanes[i]);
+		else
+			lane_ask(r, &r->lanes[i]);
+	}
+}
+
+uint64_t readings_due(const struct readings *r)
+{
+	uint64_t due = reader_until(r->reader);
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->lanes[i].fd < 0 && !r->lanes[i].asked && r->lanes[i].due < due)
+			due = r->lanes[i].due;
+	return due;
+}
+
+const struct observation *readings_peek(const struct readings *r, const struct selector **selector)
+{
+	if (!r->first)
+		return NULL;
+	*selector = r->first->selector;
+	return &r->first->o;
+}
+
+void readings_take(struct readings *r)
+{
+	struct queued *queued = r->first;
+
+	r->first = queued->next;
+	if (!r->first)
+		r->last = &r->first;
+	free(queued->data);
+	free(queued);
+}
+
+uint64_t readings_seen(const struct readings *r)
+{
+	return r->first ? r->first->o.time : r->now;
+}

@@ -1,0 +1,38 @@
+/* What tracer itself looks at again and again for conditions, files, paths and the kernel's
+ * pressure, as one stream. A reading has the time at which it came in. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "selector.h"
+
+struct readings;
+struct pollfd;
+
+/* For each of N selectors that is for readings, with root's privileges; *ret stays NULL if there is
+ * none. *ret is the caller's. */
+int readings_open(struct readings **ret, struct selector *const *selectors, size_t n,
+		  struct err *e);
+
+/* NULL is fine. */
+void readings_close(struct readings *r);
+
+/* What to wait for: appends to FDS, which has room for one more than there are selectors. Returns
+ * how many. */
+size_t readings_fds(const struct readings *r, struct pollfd *fds);
+
+/* Takes in what there is now, NOW being the boot clock, and asks for what is due. */
+void readings_look(struct readings *r, uint64_t now);
+
+/* When the next one is due. */
+uint64_t readings_due(const struct readings *r);
+
+/* The oldest, and whose it is; NULL if there is none. It is valid until readings_take. */
+const struct observation *readings_peek(const struct readings *r, const struct selector **selector);
+void readings_take(struct readings *r);
+
+/* None of before this time will come. */
+uint64_t readings_seen(const struct readings *r);

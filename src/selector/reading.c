@@ -1,0 +1,39 @@
+#include "selector/reading.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "reader.h"
+
+int reading_find(const struct selector *s, struct key_part *part, struct err *e)
+{
+	(void)part;
+	return err_set(e, "a t.%s has no fields that could be a key", s->ops->type);
+}
+
+void reading_free(struct selector *s)
+{
+	struct reading_selector *reading = s->data;
+
+	if (reading)
+		free(reading->made);
+	free(reading);
+	s->data = NULL;
+}
+
+int reading_read(const struct reading_selector *reading, char *text, size_t *size, struct err *e)
+{
+	struct reader_answer a;
+	struct reader *reader;
+
+	if (reader_create(&reader, 1, READING_TEXT - 1, e) < 0)
+		return e->code;
+	reader_call(reader, READER_READ, reading->path, &a);
+	if (a.error)
+		err_set(e, "'%s' cannot be read: %s", reading->path, reader_error_text(a.error));
+	*size = a.error ? 0 : a.size;
+	memcpy(text, a.data, *size);
+	text[*size] = '\0';
+	reader_free(reader);
+	return a.error ? err_exit(e, EXIT_HOST) : 0;
+}

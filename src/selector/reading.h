@@ -1,0 +1,30 @@
+/* What the selectors for readings have in common, for who takes them. */
+#pragma once
+
+#include <stdint.h>
+
+#include "selector.h"
+
+enum reading { READING_FILE, READING_PATHS, READING_PRESSURE };
+
+struct reading_selector {
+	enum reading kind;
+	const char *path; /* a file, a pattern, or a file of the kernel's pressure; owned by the
+			     spec but for `made` */
+	char *made;
+	uint64_t every;   /* ns between two readings; of pressure there is no need */
+	char trigger[64]; /* of pressure: what the kernel is told */
+};
+
+#define READING_TEXT 65536 /* bytes of one file, and a NUL */
+
+/* Tells the kernel of pressure's trigger, and returns the descriptor that it then wakes, or -errno.
+ */
+int pressure_open(const struct reading_selector *reading, struct err *e);
+
+/* For their selector_ops. */
+int reading_find(const struct selector *s, struct key_part *part, struct err *e);
+void reading_free(struct selector *s);
+
+/* The file's content now, with a NUL behind it; TEXT has room for READING_TEXT. */
+int reading_read(const struct reading_selector *reading, char *text, size_t *size, struct err *e);
