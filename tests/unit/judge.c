@@ -554,6 +554,82 @@ static void what_is_due_comes_in_the_order_of_time(void **state)
 	assert_int_equal(b->fired[0].time, 9050);
 }
 
+/* A reading of the gauge's file. */
+static void read_as(struct bench *b, uint64_t time, const char *text)
+{
+	struct observation o = { .time = time, .cpu = UINT32_MAX, .pid = -1 };
+
+	o.data = (const uint8_t *)text;
+	o.size = strlen(text);
+	judge_see(b->judge, &b->c.selectors[0], &o);
+}
+
+/* Of /proc/meminfo, where it is not true when it begins. */
+#define GAUGE(rest)                                                                    \
+	"{'type':'gauge','name':'c','at':'r.lua:1','of':{'type':'file','path':'/proc/" \
+	"meminfo','every':1000000000}" rest "}"
+
+static void a_gauge_finds_its_number(void **state)
+{
+	static const struct {
+		const char *spec, *below, *above;
+	} rows[] = {
+		{ GAUGE(",'line':'MemTotal','above':900000000000"), "MemTotal: 5 kB\n",
+		  "MemTotal: 900000000001 kB\n" },
+		/* a name that only begins like it is another */
+		{ GAUGE(",'line':'MemTotal','above':900000000000"),
+		  "MemTotalX: 900000000001\nMemTotal: 7", "a 1\n  MemTotal 900000000001" },
+		{ GAUGE(",'line':'MemTotal','column':2,'above':900000000000"),
+		  "MemTotal: 5 900000000001", "MemTotal: 900000000001" },
+		{ GAUGE(",'above':900000000000"), "no 5 900000000001", "no 900000000001 5" },
+		{ GAUGE(",'line':'MemTotal','above':1099511627776000,'bytes':true"),
+		  "MemTotal: 1099511627776000 B", "MemTotal: 1099511627777 kB" },
+		{ GAUGE(",'regex':'MemTotal: +([0-9.]+)','above':9000000000.5"),
+		  "MemTotal: 9000000000.5", "MemTotal: 9000000000.75" },
+	};
+	struct bench *b = *state;
+
+	for (size_t i = 0; i < countof(rows); i++) {
+		begin(b, rows[i].spec);
+		read_as(b, 2000, rows[i].below);
+		read_as(b, 3000, "something else entirely");
+		assert_int_equal(b->n, 0);
+		read_as(b, 4000, rows[i].above);
+		assert_int_equal(b->n, 1);
+		assert_int_equal(b->fired[0].time, 4000);
+		end(b);
+	}
+}
+
+static void a_gauge_can_have_to_hold(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, GAUGE(",'line':'MemTotal','below':1,'hold':100"));
+	read_as(b, 2000, "MemTotal: 0");
+	read_as(b, 2090, "MemTotal: 1");
+	judge_reach(b->judge, 3000);
+	assert_int_equal(b->n, 0);
+	read_as(b, 3000, "MemTotal: 0");
+	read_as(b, 3050, "MemTotal: -1");
+	judge_reach(b->judge, 3101);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 3100);
+}
+
+static void a_gauge_that_is_true_already_is_refused(void **state)
+{
+	struct bench *b = *state;
+	autofree char *text = own_json(GAUGE(",'line':'MemTotal','above':1"));
+	struct err e = ERR_INIT;
+
+	b->spec = json_loads(text, 0, NULL);
+	assert_int_equal(condition_decode(&b->c, b->spec, 0, &e), 0);
+	assert_true(condition_probe(&b->c, b->tracing, &e) < 0);
+	assert_non_null(strstr(e.text, "'c' is true already"));
+	assert_int_equal(e.exit, EXIT_HOST);
+}
+
 static void what_says_nothing_is_refused(void **state)
 {
 	static const struct {
@@ -569,6 +645,8 @@ static void what_says_nothing_is_refused(void **state)
 		{ RATE(",'above':-1"), "no number" },
 		{ RATE(",'below':0"), "less than 1" },
 		{ "{'type':'rate','name':'c','at':'r.lua:1','above':1,'of':{" EVENT "}}", "`per`" },
+		{ GAUGE(",'above':1,'below':2"), "one of above and below" },
+		{ GAUGE(",'above':1,'regex':'('"), "at character" },
 		{ EXPECT(",'key':[1]"), "a key is" },
 		{ EXPECT(",'key':[{'on':'a','need':{'payload':1,'size':9}}]"), "1 to 8" },
 		{ EXPECT(",'key':[{},{},{},{},{}]"), "at most" },
@@ -616,6 +694,9 @@ int main(void)
 		JUDGE_TEST(a_sequence_by_a_key_is_one_for_each),
 		JUDGE_TEST(nothing_counts_before_it_is_armed),
 		JUDGE_TEST(what_is_due_comes_in_the_order_of_time),
+		JUDGE_TEST(a_gauge_finds_its_number),
+		JUDGE_TEST(a_gauge_can_have_to_hold),
+		JUDGE_TEST(a_gauge_that_is_true_already_is_refused),
 		JUDGE_TEST(what_says_nothing_is_refused),
 	};
 

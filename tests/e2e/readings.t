@@ -1,0 +1,123 @@
+# Conditions on what tracer itself looks at: numbers in files, the kernel's pressure, paths that appear, and processes
+# that crash; each with its twin.
+. "$(dirname "$0")/../lib.sh"
+need trace-cmd
+
+# goes_on NAME: it has not fired.
+goes_on() {
+	t "$1: its twin does not fire" kill -INT $pid
+	t "$1: its twin ends by Ctrl+C" ended $pid 20
+	t "$1: that is exit code 5" code 5
+}
+ends() { # NAME CONDITION
+	t "$1: it fires" ended $pid 20
+	t "$1: exit code 0" code 0
+	t "$1: the bundle unpacks" unpack "$1" || finish
+	t "$1: the condition is '$2'" manifest .stop.condition "$2"
+}
+
+recipe gauge <<LUA
+-- When is the number too high?
+return {
+  collect = t.files { "/proc/uptime", every = "100ms" },
+  stop = {
+    t.gauge { name = "queue", "$T/gauges", line = "queue", above = 100, every = "50ms", hold = "300ms" },
+    t.gauge { name = "room", "$T/gauges", line = "room", below = "1M", every = "50ms" },
+    t.gauge { name = "third", "$T/gauges", regex = "third=([0-9.]+)", above = 2.5, every = "50ms" },
+  },
+}
+LUA
+gauges() { printf 'queue %s\nroom: %s kB\nfirst=1 third=%s\n' "$@" >"$T/gauges.new" && mv "$T/gauges.new" "$T/gauges"; }
+gauges 7 4096 1.25
+capture quiet "$T/gauge.lua"
+gauges 101 1024 2.5
+sleep 0.15
+gauges 100 1024 2.5
+sleep 0.5
+run "$tracer" status
+t "the status has the numbers" has "$T/out" 'third 2.5, above 2.5'
+goes_on gauge
+gauges 7 4096 1.25
+capture queue "$T/gauge.lua"
+at=$(boot_ns)
+gauges 101 4096 1.25
+ends queue queue
+t "queue: it has held for 300 ms" within "$(m .stop.event.boot)" $((at + 325000000)) 75000000
+gauges 7 4096 1.25
+capture room "$T/gauge.lua"
+gauges 7 1023 1.25
+ends room room
+gauges 7 4096 1.25
+capture third "$T/gauge.lua"
+gauges 7 4096 2.51
+ends third third
+gauges 7 1 1
+run "$tracer" check "$T/gauge.lua"
+t "what is true already is refused" code 3
+t "by its name and its number" sentence "'room' is true already: the number is 1024"
+rm "$T/gauges"
+run "$tracer" check "$T/gauge.lua"
+t "a file that is not there is refused" code 3
+t "with its line" sentence 'gauge.lua:[0-9]+: .*absent|No such file'
+
+mkdir "$T/dumps"
+: >"$T/dumps/core.1"
+recipe appears <<LUA
+-- Which dump came first?
+return { collect = t.files "/proc/uptime", stop = t.appears { "$T/dumps/core.*", every = "50ms" } }
+LUA
+capture appears-quiet "$T/appears.lua"
+: >"$T/dumps/core.1"
+: >"$T/dumps/other"
+sleep 0.3
+goes_on appears
+capture appears "$T/appears.lua"
+: >"$T/dumps/core.2"
+ends appears "$T/dumps/core.*"
+t "appears: its name is in the summary" has "$b/summary.txt" 'dumps/core.2 has appeared'
+
+cp "$(command -v sleep)" "$T/crasher"
+recipe crash <<'LUA'
+-- Of what does it die?
+return {
+  collect = t.ftrace { name = "signals", keep = "256K", "signal:*" },
+  stop = t.crash { comm = "crasher" },
+}
+LUA
+dies_of() { # SIGNAL
+	(ulimit -c 0 && exec "$T/crasher" 30) &
+	sleep 0.2
+	kill -$1 $!
+	wait $! 2>/dev/null
+}
+handles() { bash -c 'trap : SEGV; exec -a crasher sleep 0.2 & kill -SEGV $$; wait' 2>/dev/null; }
+capture crash-quiet "$T/crash.lua"
+dies_of TERM
+handles
+sleep 0.2
+goes_on crash
+capture crash "$T/crash.lua"
+dies_of SEGV 2>/dev/null
+ends crash 'crash of crasher'
+t "crash: the kernel has decided it" manifest .stop.tier 1
+t "crash: the signal is there" has <(m .stop.text) 'sig=11'
+
+if [ -w /proc/pressure/cpu ]; then
+	recipe pressure <<'LUA'
+-- Who waits for the CPU?
+return { collect = t.files "/proc/loadavg", stop = t.pressure { name = "busy", "cpu", some = "1s", per = "2s" } }
+LUA
+	capture pressure-quiet "$T/pressure.lua"
+	sleep 0.5
+	goes_on pressure
+	capture pressure "$T/pressure.lua"
+	for i in $(seq $(($(nproc) * 3))); do
+		timeout 8 sh -c 'while :; do :; done' &
+	done
+	ends pressure busy
+	kill $(jobs -p) 2>/dev/null
+	wait
+else
+	skip "pressure" "this kernel does not tell of it"
+fi
+finish
