@@ -463,7 +463,10 @@ fields.crash = {
   hits,
   within,
   arm_after,
-  default_name = function(spec) return spec.comm and "crash of " .. spec.comm or "crash" end,
+  default_name = function(spec)
+    local comm = spec.filter:match('COMM == "(.*)"')
+    return comm and "crash of " .. comm or "crash"
+  end,
   finish = function(spec)
     local signals = {}
     for i, n in ipairs(core_signals) do

@@ -20,7 +20,8 @@ struct lane {
 	const struct reading_selector *reading;
 	uint64_t due; /* the next reading */
 	bool asked;
-	int fd;      /* of pressure */
+	int fd;                /* of pressure */
+	struct pollfd *polled; /* the kernel tells it once, to whoever polls first */
 	char *known; /* of paths: those that were there, each ended by a NUL; NULL before the first
 			reading */
 	size_t known_size;
@@ -98,14 +99,17 @@ void readings_close(struct readings *r)
 	free(r);
 }
 
-size_t readings_fds(const struct readings *r, struct pollfd *fds)
+size_t readings_fds(struct readings *r, struct pollfd *fds)
 {
 	size_t n = 0;
 
 	fds[n++] = (struct pollfd) { .fd = reader_fd(r->reader), .events = POLLIN };
-	for (size_t i = 0; i < r->n; i++)
-		if (r->lanes[i].fd >= 0)
-			fds[n++] = (struct pollfd) { .fd = r->lanes[i].fd, .events = POLLPRI };
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->lanes[i].fd < 0)
+			continue;
+		fds[n] = (struct pollfd) { .fd = r->lanes[i].fd, .events = POLLPRI };
+		r->lanes[i].polled = &fds[n++];
+	}
 	return n;
 }
 
@@ -177,10 +181,10 @@ static void readings_take_answers(struct readings *r)
 
 static void lane_look_at_pressure(struct readings *r, const struct lane *lane)
 {
-	struct pollfd pollfd = { .fd = lane->fd, .events = POLLPRI };
-
-	if (poll(&pollfd, 1, 0) > 0 && pollfd.revents & POLLPRI)
+	if (lane->polled && lane->polled->revents & POLLPRI)
 		readings_queue(r, lane, "", 0);
+	if (lane->polled)
+		lane->polled->revents = 0;
 }
 
 static void lane_ask(struct readings *r, struct lane *lane)

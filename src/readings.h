@@ -20,9 +20,9 @@ int readings_open(struct readings **ret, struct selector *const *selectors, size
 /* NULL is fine. */
 void readings_close(struct readings *r);
 
-/* What to wait for: appends to FDS, which has room for one more than there are selectors. Returns
- * how many. */
-size_t readings_fds(const struct readings *r, struct pollfd *fds);
+/* What to wait for: appends to FDS, which has room for one more than there are selectors, and keeps
+ * looking there for what poll has said. Returns how many. */
+size_t readings_fds(struct readings *r, struct pollfd *fds);
 
 /* Takes in what there is now, NOW being the boot clock, and asks for what is due. */
 void readings_look(struct readings *r, uint64_t now);

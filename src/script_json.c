@@ -1,4 +1,5 @@
 /* Lua values as canonical JSON: keys sorted, no white space, integers only. */
+#include <math.h>
 #include <string.h>
 
 #include "auto.h"
@@ -81,6 +82,20 @@ static json_t *json_of_string(struct json_walk *walk)
 }
 
 /* The value on top, which stays there. */
+/* A float that is whole is the same plan as the integer. */
+static json_t *json_of_number(struct json_walk *walk)
+{
+	double number = lua_tonumber(walk->L, -1);
+	int whole;
+	lua_Integer integer = lua_tointegerx(walk->L, -1, &whole);
+
+	if (whole)
+		return json_integer(integer);
+	if (!isfinite(number))
+		return json_refuse(walk, "a number is not finite");
+	return json_real(number);
+}
+
 static json_t *json_of(struct json_walk *walk, int depth)
 {
 	lua_State *L = walk->L;
@@ -93,8 +108,7 @@ static json_t *json_of(struct json_walk *walk, int depth)
 	case LUA_TBOOLEAN:
 		return json_boolean(lua_toboolean(L, -1));
 	case LUA_TNUMBER:
-		return lua_isinteger(L, -1) ? json_integer(lua_tointeger(L, -1))
-					    : json_refuse(walk, "a number is not an integer");
+		return json_of_number(walk);
 	case LUA_TSTRING:
 		return json_of_string(walk);
 	case LUA_TTABLE:

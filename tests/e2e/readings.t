@@ -104,13 +104,14 @@ t "crash: the signal is there" has <(m .stop.text) 'sig=11'
 
 if [ -w /proc/pressure/cpu ]; then
 	recipe pressure <<'LUA'
--- Who waits for the CPU?
-return { collect = t.files "/proc/loadavg", stop = t.pressure { name = "busy", "cpu", some = "1s", per = "2s" } }
+-- Who waits for it?
+local what = t.args { "what:string" }
+return { collect = t.files "/proc/loadavg", stop = t.pressure { name = "busy", what, some = "1s", per = "2s" } }
 LUA
-	capture pressure-quiet "$T/pressure.lua"
+	capture pressure-quiet "$T/pressure.lua" memory # of which nobody takes more
 	sleep 0.5
 	goes_on pressure
-	capture pressure "$T/pressure.lua"
+	capture pressure "$T/pressure.lua" cpu
 	for i in $(seq $(($(nproc) * 3))); do
 		timeout 8 sh -c 'while :; do :; done' &
 	done
