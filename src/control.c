@@ -12,9 +12,11 @@
 #include "auto.h"
 
 #define CONTROL_WAIT_MS 5000
+#define WORDS_MAX 300
 
 struct control {
 	int fd;
+	int asker; /* who waits for an answer */
 };
 
 static int control_address(struct sockaddr_un *address, const char *path, struct err *e)
@@ -56,40 +58,75 @@ int control_fd(const struct control *control)
 	return control ? control->fd : -1;
 }
 
-bool control_serve(struct control *control)
+/* "stop" or "fire NAME". */
+static bool control_parse(const char *words, struct wish *wish)
 {
-	bool stop = false;
+	*wish = (struct wish) { .what = WISH_STOP };
+	if (!strcmp(words, "stop"))
+		return true;
+	wish->what = WISH_FIRE;
+	if (strncmp(words, "fire ", 5) || strlen(words + 5) >= sizeof(wish->name))
+		return false;
+	strcpy(wish->name, words + 5);
+	return true;
+}
+
+bool control_next(struct control *control, struct wish *wish)
+{
 	int fd;
 
 	while ((fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
 		struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-		char word[8] = "";
+		char words[WORDS_MAX] = "";
 
-		/* its word comes with the connection: whoever dawdles is not heard */
+		/* its words come with the connection: whoever dawdles is not heard */
 		if (poll(&pollfd, 1, 100) > 0 &&
-		    recv(fd, word, sizeof(word) - 1, MSG_DONTWAIT) > 0 && !strcmp(word, "stop")) {
-			stop = true;
-			send(fd, "ok", 2, MSG_DONTWAIT | MSG_NOSIGNAL);
+		    recv(fd, words, sizeof(words) - 1, MSG_DONTWAIT) > 0 &&
+		    control_parse(words, wish)) {
+			control->asker = fd;
+			return true;
 		}
 		close(fd);
 	}
-	return stop;
+	return false;
 }
 
-int control_stop(const char *path, struct err *e)
+void control_answer(struct control *control, const char *why)
+{
+	const char *text = why ? why : "ok";
+
+	send(control->asker, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(control->asker);
+}
+
+static int control_ask(const char *path, const char *words, struct err *e)
 {
 	autoclose int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 	struct sockaddr_un address;
-	char answer[8] = "";
+	char answer[WORDS_MAX] = "";
 
 	if (control_address(&address, path, e) < 0)
 		return e->code;
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-	    send(fd, "stop", 4, MSG_NOSIGNAL) != 4)
+	    send(fd, words, strlen(words), MSG_NOSIGNAL) < 0)
 		return err_sys(e, "cannot reach the capture");
-	if (poll(&pollfd, 1, CONTROL_WAIT_MS) > 0 && recv(fd, answer, sizeof(answer) - 1, 0) > 0 &&
-	    !strcmp(answer, "ok"))
-		return 0;
-	return err_set(e, "the capture does not answer; it may be stopped or busy with its bundle");
+	if (poll(&pollfd, 1, CONTROL_WAIT_MS) <= 0 || recv(fd, answer, sizeof(answer) - 1, 0) <= 0)
+		return err_set(
+			e,
+			"the capture does not answer; it may be stopped or busy with its bundle");
+	return strcmp(answer, "ok") ? err_set(e, "%s", answer) : 0;
+}
+
+int control_stop(const char *path, struct err *e)
+{
+	return control_ask(path, "stop", e);
+}
+
+int control_fire(const char *path, const char *name, struct err *e)
+{
+	char words[WORDS_MAX];
+
+	snprintf(words, sizeof(words), "fire %s", name);
+	return control_ask(path, words, e);
 }

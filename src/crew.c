@@ -66,11 +66,48 @@ static void crew_take_signals(struct crew *crew)
 	}
 }
 
+/* By its name, or the first. */
+static const struct condition *crew_condition(const struct crew *crew, const char *name)
+{
+	const struct plan *plan = crew->capture->plan;
+
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		if (!*name || !strcmp(plan->conditions[i].name, name))
+			return &plan->conditions[i];
+	return NULL;
+}
+
+/* Takes a condition for true, for a drill. Returns why not, NULL if it did. */
+static const char *crew_fire(struct crew *crew, const char *name)
+{
+	const struct condition *c = crew_condition(crew, name);
+	struct stop_record record = { .by = STOP_CONDITION,
+				      .drill = true,
+				      .cpu = UINT32_MAX,
+				      .pid = -1,
+				      .text = "fired by hand, for a drill" };
+
+	if (crew->capture->board->stage != STAGE_WATCH)
+		return "it does not watch for anything now";
+	if (!c)
+		return "it has no stop condition of that name: `tracer status` shows them";
+	record.condition = c->index;
+	record.event = clock_boot();
+	record.cut = record.event + crew->capture->plan->post;
+	return stop_decide(crew->capture->stop, &record) ? NULL : "it has just ended by itself";
+}
+
 void crew_take_wishes(struct crew *crew)
 {
+	struct wish wish;
+
 	crew_take_signals(crew);
-	if (crew->control && control_serve(crew->control))
-		crew_interrupt(crew);
+	while (crew->control && control_next(crew->control, &wish)) {
+		if (wish.what == WISH_STOP)
+			crew_interrupt(crew);
+		control_answer(crew->control,
+			       wish.what == WISH_FIRE ? crew_fire(crew, wish.name) : NULL);
+	}
 }
 
 /* A worker that ended before it was told to: its source has recorded up to now, and says so. */

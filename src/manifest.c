@@ -107,6 +107,8 @@ static json_t *manifest_stop(const struct finish *f, const struct anchor *a)
 		json_object_set_new(json, "condition", json_string(c->name));
 		json_object_set_new(json, "at", json_string(c->at));
 		json_object_set_new(json, "tier", json_integer(condition_tier(c)));
+		if (stop->drill)
+			json_object_set_new(json, "drill", json_true());
 	}
 	if (stop->cpu != UINT32_MAX)
 		json_object_set_new(json, "cpu", json_integer(stop->cpu));

@@ -21,6 +21,7 @@ struct stop_record {
 	uint64_t event;     /* boot clock: when it happened */
 	uint64_t cut;       /* boot clock: what is later is not kept */
 	uint32_t uncertain; /* there was a hole before it */
+	uint32_t drill;     /* it was fired by hand */
 	uint32_t cpu;       /* of the event, UINT32_MAX if it has none */
 	int32_t pid;        /* of the event's task, -1 if it has none */
 	char comm[16];      /* of that task; filled in later, when there is time to look it up */

@@ -22,6 +22,7 @@ extern const struct command list_command;
 extern const struct command events_command;
 extern const struct command status_command;
 extern const struct command stop_command;
+extern const struct command fire_command;
 extern const struct command recover_command;
 extern const struct command show_command;
 extern const struct command verify_command;

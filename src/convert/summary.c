@@ -31,6 +31,8 @@ static void summary_stop(FILE *out, const json_t *manifest)
 		fprintf(out, "Where        cpu %lld, task %s, pid %lld\n",
 			(long long)manifest_int(stop, "cpu"), manifest_text(stop, "comm"),
 			(long long)manifest_int(stop, "pid"));
+	if (json_is_true(json_object_get(stop, "drill")))
+		fputs("             A DRILL: it did not happen\n", out);
 	if (json_is_false(json_object_get(stop, "certain")))
 		fputs("             UNCERTAIN: records were lost before it, an earlier hit may be "
 		      "missing\n",

@@ -55,4 +55,18 @@ id=$(id_of last)
 run "$tracer" stop "${id:0:20}"
 t "a prefix of the ID stops it" ended $pid 20
 t "as Ctrl+C would" code 5
+
+# A drill: a condition is taken for true.
+capture drill "$T/two.lua"
+run "$tracer" fire nosuch "$(id_of drill)"
+t "a condition that there is not cannot be fired" code 1
+t "which is told" sentence 'no stop condition of that name'
+run "$tracer" fire other "$(id_of drill)"
+t "one that there is can" code 0
+t "it ends the capture" ended $pid 20
+t "as if it were true" code 0
+t "its bundle unpacks" unpack drill || finish
+t "the condition is that" manifest .stop.condition other
+t "the manifest says that it was a drill" manifest .stop.drill true
+t "and so does the summary" has "$b/summary.txt" 'A DRILL'
 finish

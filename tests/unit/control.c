@@ -67,6 +67,39 @@ static bool is_asked(const struct bench *b)
 	return poll(&pollfd, 1, 2000) == 1;
 }
 
+/* Whether anybody wants it to stop. */
+static bool serve(const struct bench *b)
+{
+	struct wish wish;
+	bool any = false;
+
+	while (control_next(b->control, &wish)) {
+		control_answer(b->control, NULL);
+		any |= wish.what == WISH_STOP;
+	}
+	return any;
+}
+
+static void a_condition_can_be_fired_by_its_name(void **state)
+{
+	struct bench *b = *state;
+	struct err e = ERR_INIT;
+	struct wish wish;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(control_fire(b->state.path, "client lost", &e) < 0 &&
+		      !strcmp(e.text, "it does not watch"));
+	assert_true(is_asked(b));
+	assert_true(control_next(b->control, &wish));
+	assert_int_equal(wish.what, WISH_FIRE);
+	assert_string_equal(wish.name, "client lost");
+	control_answer(b->control, "it does not watch");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
 static void another_command_asks_for_the_stop_and_hears_of_it(void **state)
 {
 	struct bench *b = *state;
@@ -77,11 +110,11 @@ static void another_command_asks_for_the_stop_and_hears_of_it(void **state)
 	if (pid == 0)
 		_exit(control_stop(b->state.path, &e) < 0);
 	assert_true(is_asked(b));
-	assert_true(control_serve(b->control));
+	assert_true(serve(b));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	/* it is asked once */
-	assert_false(control_serve(b->control));
+	assert_false(serve(b));
 }
 
 static void whoever_is_silent_is_not_waited_for(void **state)
@@ -90,7 +123,7 @@ static void whoever_is_silent_is_not_waited_for(void **state)
 	autoclose int silent = connected(b);
 	uint64_t start = clock_boot();
 
-	assert_false(control_serve(b->control));
+	assert_false(serve(b));
 	assert_in_range(clock_boot() - start, 0, NS_PER_S);
 	/* and is hung up on */
 	assert_int_equal(send(silent, "stop", 4, MSG_NOSIGNAL), -1);
@@ -109,7 +142,7 @@ static void other_words_stop_nothing(void **state)
 
 		send(fd, words[i], strlen(words[i]), MSG_NOSIGNAL);
 		assert_true(is_asked(b));
-		if (control_serve(b->control))
+		if (serve(b))
 			fail_msg("'%s' stops it", words[i]);
 	}
 }
@@ -124,7 +157,7 @@ static void one_that_asks_is_heard_among_those_who_do_not(void **state)
 	close(take_fd(&gone));
 	assert_int_equal(send(asks, "stop", 4, MSG_NOSIGNAL), 4);
 	assert_int_equal(send(noise, "noise", 5, MSG_NOSIGNAL), 5);
-	assert_true(control_serve(b->control));
+	assert_true(serve(b));
 	assert_int_equal(recv(asks, answer, sizeof(answer), 0), 2);
 	assert_string_equal(answer, "ok");
 	assert_int_equal(recv(noise, answer, sizeof(answer), 0), 0);
@@ -163,6 +196,7 @@ static void a_socket_that_is_there_is_not_taken_over(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		CONTROL_TEST(a_condition_can_be_fired_by_its_name),
 		CONTROL_TEST(another_command_asks_for_the_stop_and_hears_of_it),
 		CONTROL_TEST(whoever_is_silent_is_not_waited_for),
 		CONTROL_TEST(other_words_stop_nothing),
