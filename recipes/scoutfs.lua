@@ -7,8 +7,9 @@
 --     tracer scoutfs 10.0.0.5 19700 role=client       on a client: ends when it loses its server, or unmounts
 --     tracer scoutfs 10.0.0.5 19700 peers=yes         packets of all quorum members, not of this address alone
 --     tracer scoutfs 10.0.0.5 19700 keep=16M          less memory
-local ip, port, role, peers, keep = t.args {
-  "ip:address", "port:port", "role:string=server", "peers:string=no", "keep:size=64M",
+--     tracer scoutfs 10.0.0.5 19700 quiet=1m          more patience with a leader that sends no heartbeats
+local ip, port, role, peers, keep, quiet = t.args {
+  "ip:address", "port:port", "role:string=server", "peers:string=no", "keep:size=64M", "quiet:duration=3s",
 }
 
 -- A client that says farewell when it unmounts never waits for a reconnection, one that was cut off does: 0x20 is
@@ -26,6 +27,13 @@ end
 if peers ~= "yes" and peers ~= "no" then
   error("peers is yes or no, not '" .. peers .. "'", 0)
 end
+
+-- A leader sends a heartbeat each 100 ms to the other members of the quorum; one that is silent is replaced after ten
+-- seconds and powered off five seconds later. It counts from the first heartbeat on, so only followers have it; that this
+-- node leaves the quorum is a silence too.
+local heartbeat = t.host.has "scoutfs:scoutfs_quorum_recv_message" and t.silence {
+  name = "no heartbeat", over = quiet, t.event { "scoutfs:scoutfs_quorum_recv_message", filter = "type == 2" },
+} or {}
 
 local of_port = "sport == " .. port .. " || dport == " .. port
 
@@ -109,6 +117,7 @@ return {
 
   stop = {
     ends[role],
+    heartbeat,
     -- The last chance, 20 seconds or more after a client went quiet: this host may be powered off next.
     t.line { name = "fencing", text = ", fencing" },
     t.line { name = "fencing a leader", text = "fencing previous leader" },

@@ -1,10 +1,10 @@
 -- Which requests made a disk slow, and did the disk report an error?
 --
---   tracer slow-disk.lua [keep=128M]
+--   tracer slow-disk.lua [limit=10s] [keep=128M]
 --
--- Stops at a request that ends in an error, or when the kernel's log tells of a disk that is slow or gone. A disk that is
--- slow without an error: end it by Ctrl+C while it is slow, the ring has each request from its issue to its end.
-local keep = t.args { "keep:size=128M" }
+-- Stops at a request that has not ended after LIMIT, at one that ends in an error, or when the kernel's log tells of a
+-- disk that is slow or gone.
+local limit, keep = t.args { "limit:duration=10s", "keep:size=128M" }
 
 -- A line that begins with the driver of a disk; "timeout" alone is in many others.
 local driver = [[^(ata\d|sd |sr |scsi |nvme |mmc\d|md/|device-mapper|mpt\dsas|megaraid_sas|hv_storvsc)]]
@@ -28,6 +28,12 @@ return {
     t.log { "kernel", keep = "8M" },
   },
   stop = {
+    t.expect {
+      name = "request hangs",
+      on = t.event { "block:block_rq_issue", filter = "nr_sector > 0" }, -- a flush has no sector
+      need = t.event "block:block_rq_complete", key = { "dev", "sector" },
+      within = limit,
+    },
     t.event {
       name = "request failed", "block:block_rq_complete",
       -- "N" is a command and no transfer: an empty CD drive fails them whenever somebody looks into it. -95 is
