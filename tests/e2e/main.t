@@ -49,4 +49,19 @@ for f in summary.txt manifest.json last.txt recipe/scoutfs.lua recipe/plan.json 
 	logs/kernel.log files/stop/proc/uptime; do
 	t "the bundle has $f" test -s "$b/$f"
 done
+
+# What does not come: heartbeats, once there were some.
+begin server nsenter --net=/run/netns/$srv "$provoke/scoutfsd" server 10.77.0.1 19700 10.77.0.2 --clients 2
+server=$pid
+await 5 has "$T/server.out" ready
+capture_in $srv beat "$top/recipes/scoutfs.lua" 10.77.0.1 19700 quiet=1s
+sleep 1.2
+run "$tracer" status
+t "before the first heartbeat there is no silence" has "$T/out" 'no heartbeat none seen yet, cannot fire'
+run nsenter --net=/run/netns/$cli "$provoke/scoutfsd" client 10.77.0.2 19700 10.77.0.1 --clean-after 50
+t "without heartbeats for a second it ends" ended $pid 20
+t "that is a fired condition" code 0
+t "its bundle unpacks" unpack beat || finish
+t "it says so" manifest .stop.condition "no heartbeat"
+kill $server
 finish
