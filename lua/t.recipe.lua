@@ -12,6 +12,9 @@ local recipe = {
   { "stop", nil, doc = "What ends the capture; any of a list." },
   { "post", types.duration, doc = "How long it still records after the event." },
   { "max_time", types.duration, default = "7d", doc = "The longest time that it waits for the event." },
+  { "max_bundles", types.count, doc = "How many bundles it makes, one after the other; 1 if it does not say." },
+  { "cooldown", types.duration, doc = "The time between two of them." },
+  { "max_disk", types.size, doc = "The room for all of them: the oldest of this run makes room for the next." },
   { "tracer", types.text, doc = "The least version of tracer that the recipe needs." },
 }
 
@@ -195,6 +198,9 @@ return function(returned)
   local plan = read_fields(returned)
   if plan.max_time < 1 then
     fail("max_time", "max_time is longer than 0s")
+  end
+  if (plan.cooldown or plan.max_disk) and (plan.max_bundles or 1) < 2 then
+    fail(plan.cooldown and "cooldown" or "max_disk", "with one bundle there is nothing between two: say max_bundles")
   end
   check_version(plan.tracer)
   plan.tracer = nil

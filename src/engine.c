@@ -297,22 +297,33 @@ static void engine_close(struct engine *g)
 	log_close();
 }
 
-static int engine_stages(struct engine *g, enum exit_code *exit, struct err *e)
+static int engine_finish(struct engine *g, struct engine_result *result, struct err *e)
+{
+	const struct stop_record *stop = stop_get(g->c.stop);
+
+	result->fired = stop->by == STOP_CONDITION && !stop->drill;
+	if (finish_run(&g->finish, &result->exit, e) < 0)
+		return e->code;
+	finish_path(&g->finish, result->bundle, sizeof(result->bundle));
+	return 0;
+}
+
+static int engine_stages(struct engine *g, struct engine_result *result, struct err *e)
 {
 	if (engine_arm(g, e) < 0 || engine_start(g, e) < 0)
 		return engine_undo(g, e);
 	engine_watch(g);
 	engine_halt(g);
-	return finish_run(&g->finish, exit, e); /* save, convert, seal */
+	return engine_finish(g, result, e); /* save, convert, seal */
 }
 
-int engine_run(const struct engine_request *rq, enum exit_code *exit, struct err *e)
+int engine_run(const struct engine_request *rq, struct engine_result *result, struct err *e)
 {
 	struct engine g;
 	int r = engine_open(&g, rq, e);
 
 	if (r == 0)
-		r = engine_stages(&g, exit, e);
+		r = engine_stages(&g, result, e);
 	engine_close(&g);
 	return r;
 }
@@ -341,7 +352,7 @@ static int engine_reopen(struct engine *g, struct err *e)
 	return anchors_add(c, e);
 }
 
-int engine_recover(const struct engine_request *rq, enum exit_code *exit, struct err *e)
+int engine_recover(const struct engine_request *rq, struct engine_result *result, struct err *e)
 {
 	struct engine g;
 	int r = engine_open(&g, rq, e);
@@ -349,7 +360,7 @@ int engine_recover(const struct engine_request *rq, enum exit_code *exit, struct
 	if (r == 0)
 		r = engine_reopen(&g, e);
 	if (r == 0)
-		r = finish_run(&g.finish, exit, e);
+		r = engine_finish(&g, result, e);
 	engine_close(&g);
 	return r;
 }

@@ -25,11 +25,17 @@ struct engine_request {
 	void *armed_arg;
 };
 
-/* The whole way: arm, start, watch, halt, save, convert, seal. Returns 0 with how the program shall
- * exit, or an error when there is no bundle: before the event nothing is left behind, after it the
- * sentence says how to go on. */
-int engine_run(const struct engine_request *rq, enum exit_code *exit, struct err *e);
+/* What became of a capture. */
+struct engine_result {
+	enum exit_code exit; /* how the program shall exit */
+	bool fired;          /* by a stop condition, and not by hand */
+	char bundle[4400];   /* its path */
+};
+
+/* The whole way: arm, start, watch, halt, save, convert, seal. An error is returned when there is
+ * no bundle: before the event nothing is left behind, after it the sentence says how to go on. */
+int engine_run(const struct engine_request *rq, struct engine_result *result, struct err *e);
 
 /* The second half, for an interrupted capture whose state was adopted: halt, save, convert, seal.
  */
-int engine_recover(const struct engine_request *rq, enum exit_code *exit, struct err *e);
+int engine_recover(const struct engine_request *rq, struct engine_result *result, struct err *e);

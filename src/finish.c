@@ -108,6 +108,11 @@ void finish_let_go(struct finish *f)
 	watch_free(take_ptr(f->crew->watch));
 }
 
+void finish_path(const struct finish *f, char *path, size_t size)
+{
+	snprintf(path, size, "%s/%s%s", f->outdir, f->name, bundle_suffixes[f->about->compress]);
+}
+
 static enum exit_code finish_exit(const struct finish *f)
 {
 	if (!f->capture->board->whole)
@@ -119,9 +124,11 @@ static enum exit_code finish_exit(const struct finish *f)
  * something is left. */
 static int finish_forget(struct finish *f, struct err *e)
 {
+	char path[4400];
+
 	f->capture->board->stage = STAGE_DONE;
-	console_result(f->crew->console, "%s/%s%s", f->outdir, f->name,
-		       bundle_suffixes[f->about->compress]);
+	finish_path(f, path, sizeof(path));
+	console_result(f->crew->console, "%s", path);
 	if (ledger_undo(f->capture->ledger, f->capture->tracing, e) < 0)
 		return err_wrap(e, "there is a bundle, but `tracer recover %s` must tidy up",
 				f->capture->state->id);

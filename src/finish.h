@@ -25,6 +25,9 @@ struct finish {
  * sentence says so. */
 int finish_run(struct finish *finish, enum exit_code *exit, struct err *e);
 
+/* The bundle's path. */
+void finish_path(const struct finish *finish, char *path, size_t size);
+
 /* Closes all that is open in the kernel's rings, which cannot be removed before. */
 void finish_let_go(struct finish *finish);
 

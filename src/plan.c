@@ -154,6 +154,20 @@ static int plan_time(const struct plan *plan, const char *key, uint64_t *ns, str
 	return 0;
 }
 
+static int plan_repeats(struct plan *plan, struct err *e)
+{
+	json_int_t bundles = 1, disk = 0;
+	json_error_t where;
+
+	if (json_unpack_ex(plan->json, &where, 0, "{s?I, s?I}", "max_bundles", &bundles, "max_disk",
+			   &disk) < 0 ||
+	    bundles < 1 || disk < 0)
+		return err_set(e, "the plan does not say how many bundles it may make");
+	plan->max_bundles = bundles;
+	plan->max_disk = disk;
+	return 0;
+}
+
 static int plan_read(struct plan *plan, const char *text, struct err *e)
 {
 	json_error_t where;
@@ -167,7 +181,8 @@ static int plan_read(struct plan *plan, const char *text, struct err *e)
 	plan->name = json_string_value(json_object_get(plan->json, "name"));
 	plan->question = json_string_value(json_object_get(plan->json, "question"));
 	if (plan_time(plan, "post", &plan->post, e) < 0 ||
-	    plan_time(plan, "max_time", &plan->max_time, e) < 0)
+	    plan_time(plan, "max_time", &plan->max_time, e) < 0 ||
+	    plan_time(plan, "cooldown", &plan->cooldown, e) < 0 || plan_repeats(plan, e) < 0)
 		return e->code;
 	if (json_array_size(json_object_get(plan->json, "collect")) > BOARD_MAX ||
 	    json_array_size(json_object_get(plan->json, "stop")) > BOARD_MAX)

@@ -25,6 +25,9 @@ struct plan {
 	struct probes probes; /* that its events and conditions need */
 	uint64_t post;        /* ns still recorded after the event */
 	uint64_t max_time;    /* ns */
+	uint64_t max_bundles; /* one after the other, 1 at least */
+	uint64_t cooldown;    /* ns between two of them */
+	uint64_t max_disk;    /* bytes for all of them, 0: as many as they take */
 };
 
 /* Reads canonical JSON into a plan. *ret is the caller's. */

@@ -12,6 +12,7 @@
 #include "crew.h"
 #include "engine.h"
 #include "prepare.h"
+#include "repeat.h"
 #include "state.h"
 
 /* The other side of --detach. */
@@ -33,24 +34,22 @@ static void capture_armed(void *arg, const char *id)
 }
 
 static int capture_engine(struct prepared *p, const struct about *about, struct state *state,
-			  struct console *console, int armed_fd, struct err *e)
+			  struct detached *detached, struct engine_result *result, struct err *e)
 {
-	struct detached detached = { armed_fd, console };
 	autofree char *ends = prepared_ends(p);
 	struct engine_request rq = {
 		.plan = p->plan,
 		.tracing = p->tracing,
 		.state = state,
 		.about = about,
-		.console = console,
+		.console = detached->console,
 		.max_time = p->max_time,
 		.ends = ends ? ends : "",
 		.armed = capture_armed,
-		.armed_arg = &detached,
+		.armed_arg = detached,
 	};
-	enum exit_code exit = EXIT_FAILED;
 
-	return engine_run(&rq, &exit, e) < 0 ? e->code : (int)exit;
+	return engine_run(&rq, result, e);
 }
 
 static int capture_state(struct state **ret, const struct prepared *p,
@@ -73,29 +72,45 @@ static int capture_state(struct state **ret, const struct prepared *p,
 	return 0;
 }
 
-static int capture_run_prepared(struct prepared *p, const struct options *options,
-				const char **words, int n_words, int armed_fd, struct err *e)
+/* One capture: one bundle, or an error. */
+static int capture_once(struct prepared *p, const struct options *options, const char **words,
+			int n_words, struct detached *detached, struct engine_result *result,
+			struct err *e)
 {
-	struct console *console = NULL;
 	struct state *state = NULL;
 	struct about about;
 	int r;
 
-	crew_block_signals();
-	if (console_start(&console, options->quiet ? CONSOLE_QUIET : CONSOLE_NORMAL, e) < 0)
+	if (capture_state(&state, p, options, words, n_words, e) < 0 ||
+	    about_read(&about, state->fd, e) < 0)
 		return e->code;
-	console_line(console, "plan %s", p->plan->sha256);
-	r = capture_state(&state, p, options, words, n_words, e);
-	if (r == 0)
-		r = about_read(&about, state->fd, e);
-	if (r == 0) {
-		r = capture_engine(p, &about, state, console, armed_fd, e);
-		about_clear(&about);
-	}
+	r = capture_engine(p, &about, state, detached, result, e);
+	about_clear(&about);
+	return r;
+}
+
+static int capture_run_prepared(struct prepared *p, const struct options *options,
+				const char **words, int n_words, int armed_fd, struct err *e)
+{
+	struct detached detached = { .fd = armed_fd };
+	struct engine_result result = { .exit = EXIT_FAILED };
+	struct repeat repeat = { .until = clock_boot() + p->max_time };
+	int r;
+
+	crew_block_signals();
+	if (console_start(&detached.console, options->quiet ? CONSOLE_QUIET : CONSOLE_NORMAL, e) <
+	    0)
+		return e->code;
+	console_line(detached.console, "plan %s", p->plan->sha256);
+	do
+		r = capture_once(p, options, words, n_words, &detached, &result, e);
+	while (r == 0 &&
+	       repeat_again(&repeat, p, options, words, n_words, &result, detached.console));
 	if (r < 0)
-		console_error(console, "tracer: %s", e->text);
-	console_end(console);
-	return r < 0 ? (int)e->exit : r;
+		console_error(detached.console, "tracer: %s", e->text);
+	console_end(detached.console);
+	repeat_free(&repeat);
+	return r < 0 ? (int)e->exit : (int)result.exit;
 }
 
 /* Waits for the ID of the capture in the background, or for its failure. */

@@ -191,6 +191,13 @@ static void check_ends(const struct prepared *p)
 	printf("\nWhat ends it: %s\n", ends ? ends : "");
 	for (size_t i = 0; i < p->plan->n_conditions; i++)
 		check_condition(p->plan, &p->plan->conditions[i]);
+	if (p->plan->max_bundles > 1)
+		printf("  then it begins anew, until it has made %llu bundles%s%s%s%s\n",
+		       (unsigned long long)p->plan->max_bundles,
+		       p->plan->cooldown ? "; it waits between them: " : "",
+		       p->plan->cooldown ? duration_text(p->plan->cooldown).text : "",
+		       p->plan->max_disk ? "; together they take at most " : "",
+		       p->plan->max_disk ? size_text(p->plan->max_disk).text : "");
 	if (p->plan->post)
 		printf("  it goes on for %s after the event\n", duration_text(p->plan->post).text);
 }

@@ -136,7 +136,7 @@ static void recovery_probe(struct recovery *r)
 
 static int recovery_finish(struct recovery *r, const struct options *options, struct err *e)
 {
-	enum exit_code exit = EXIT_FAILED;
+	struct engine_result done = { .exit = EXIT_FAILED };
 	struct engine_request rq;
 	int result;
 
@@ -147,11 +147,11 @@ static int recovery_finish(struct recovery *r, const struct options *options, st
 				       .state = take_ptr(r->state),
 				       .about = &r->about,
 				       .console = r->console };
-	result = engine_recover(&rq, &exit, e);
+	result = engine_recover(&rq, &done, e);
 	if (result < 0)
 		console_error(r->console, "tracer: %s", e->text);
 	console_end(r->console);
-	return result < 0 ? (int)e->exit : (int)exit;
+	return result < 0 ? (int)e->exit : (int)done.exit;
 }
 
 static int recovery_run(struct recovery *r, const struct options *options, const char *id,
