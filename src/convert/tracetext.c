@@ -21,7 +21,7 @@ struct tracetext {
 	const struct tracedat *dat;
 	struct events *events;
 	bool annotate;     /* a ring has wrapped: show where each CPU begins, */
-	unsigned earliest; /* except the one that begins the text */
+	unsigned early[2]; /* except those of the first two records */
 	struct comm_block *comms[PIDS_MAX / COMM_BLOCK];
 };
 
@@ -136,8 +136,8 @@ static void starts_learn(struct tracetext *text, struct tracedat_walk *walk)
 		ringpage_open(&page, tracedat_layout(text->dat), tracedat_page(text->dat, cpu, 0));
 		text->annotate |= page.missed;
 	}
-	if (tracedat_walk_next(walk, &record))
-		text->earliest = record.cpu;
+	for (int i = 0; i < 2 && tracedat_walk_next(walk, &record); i++)
+		text->early[i] = record.cpu;
 }
 
 static int records_learn(struct tracetext *text, struct err *e)
@@ -225,7 +225,8 @@ void tracetext_line(struct tracetext *text, const struct tracedat_record *record
 {
 	const struct event *event = event_find(text->events, record);
 
-	if (record->first && text->annotate && record->cpu != text->earliest)
+	if (record->first && text->annotate && record->cpu != text->early[0] &&
+	    record->cpu != text->early[1])
 		fprintf(out, "##### CPU %u buffer started ####\n", record->cpu);
 	if (record->missed)
 		put_missed(record, out);

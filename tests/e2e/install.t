@@ -67,7 +67,7 @@ offered() { # WORD...: by the completion, at the end of that line
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 		_tracer && printf "%s\n" "${COMPREPLY[@]}"' "$T/complete" "$@"
 }
-t "completion offers the installed recipes" is "$(offered tracer check tcp-)" tcp-reset
+t "completion offers the installed recipes" is "$(offered tracer check tcp-r)" tcp-reset
 t "for the command tracer" has "$T/complete" '-F _tracer tracer$'
 
 unit=/usr/lib/systemd/system/tracer@.service
