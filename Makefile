@@ -115,8 +115,12 @@ mutants: all units provoke
 faults: all provoke
 	@FAULTS=all TEST_LIMIT=3600 tests/run -v tests/e2e/faults.t
 
-bench: all provoke
+bench: all provoke $(BUILD)/bench/judge
 	@bash tests/bench/run
+
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libtracer.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libtracer.a $(LIBS)
 
 install: tracer manual
 	install -D -m 755 tracer $(DESTDIR)$(PREFIX)/bin/tracer

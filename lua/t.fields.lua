@@ -37,7 +37,7 @@ local function check_within(spec)
   end
 end
 
-local selectors = { event = true, line = true, packet = true, appears = true, pressure = true, crash = true }
+local selectors = { event = true, line = true, packet = true, appears = true, pressure = true, crash = true, exit = true }
 
 -- What a selector is called where nobody has named it.
 local function selected(spec)
@@ -310,7 +310,7 @@ fields.rate = {
 }
 
 local parts = {
-  event = true, line = true, packet = true, appears = true, pressure = true, crash = true,
+  event = true, line = true, packet = true, appears = true, pressure = true, crash = true, exit = true, hung = true,
   silence = true, expect = true, rate = true, gauge = true, all = true, sequence = true,
 }
 
@@ -389,6 +389,66 @@ fields.gauge = {
     spec.of = { type = "file", path = spec.path, every = spec.every }
     spec.path, spec.every = nil, nil
     return why
+  end,
+}
+
+fields.hung = {
+  role = "stop",
+  doc = "A task sleeps in state D, where it cannot be woken, for so long in one go.",
+  label,
+  { "over", types.duration, doc = "For how long.", from = "tracer-recipe(5)" },
+  { "comm", types.comm, doc = "A task of this name, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
+  hits,
+  within,
+  arm_after,
+  default_name = function(spec) return spec.comm and spec.comm .. " hangs" or "a task hangs" end,
+  finish = function(spec)
+    if not spec.over then
+      return "over has to say for how long"
+    elseif spec.over < 100000000 then
+      return "over is 100ms at least"
+    end
+    spec.of = { type = "tasks", every = math.min(spec.over // 4, 1000000000) }
+    return check_within(spec)
+  end,
+}
+
+local codes = types.integer(0, 255, "an exit code from 0 to 255")
+
+fields.exit = {
+  role = "stop",
+  type = "event",
+  selects = true,
+  doc = "A process ends.",
+  label,
+  { "pid", types.pid, doc = "This one.", from = "sched:sched_process_exit" },
+  { "comm", types.comm, doc = "One of this name, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
+  { "code", codes, doc = "With this exit code; then it is one that ends itself, and has no pid here.", from = "exit_group(2)" },
+  hits,
+  within,
+  arm_after,
+  default_name = function(spec)
+    return "end of " .. (spec.filter:match('comm == "(.*)"') or spec.filter:match('COMM == "(.*)"')
+      or spec.filter:match("pid == (%d+)") or "a process")
+  end,
+  finish = function(spec)
+    local filters = {}
+    if not spec.pid and not spec.comm and not spec.code then
+      return "pid, comm or code has to say which"
+    elseif spec.code and spec.pid then
+      return "code is of any process, or of one with that comm: the task that ends a process need not be its first"
+    elseif spec.code then
+      spec.event = "syscalls:sys_enter_exit_group"
+      filters[1] = "error_code == " .. spec.code
+      filters[2] = spec.comm and 'COMM == "' .. spec.comm .. '"'
+    else
+      spec.event = "sched:sched_process_exit"
+      filters[1] = spec.pid and "pid == " .. spec.pid
+      filters[#filters + 1] = spec.comm and 'comm == "' .. spec.comm .. '"'
+    end
+    spec.filter = table.concat(filters, " && ")
+    spec.pid, spec.comm, spec.code = nil, nil, nil
+    return check_within(spec)
   end,
 }
 

@@ -8,8 +8,8 @@
 #define CONDITION_PARTS 16
 
 static const struct condition_ops *const condition_table[] = {
-	&seen_condition,  &silence_condition, &expect_condition,   &rate_condition,
-	&gauge_condition, &all_condition,     &sequence_condition,
+	&seen_condition,  &silence_condition, &expect_condition, &rate_condition,
+	&gauge_condition, &hung_condition,    &all_condition,    &sequence_condition,
 };
 
 const struct condition_ops *condition_find(const char *type)

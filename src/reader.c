@@ -20,6 +20,7 @@
 #include "auto.h"
 #include "clock.h"
 #include "sandbox.h"
+#include "tasks.h"
 #include "units.h"
 
 #define READER_ROOM_MIN (256u << 10)     /* for the answer to a pattern */
@@ -180,6 +181,12 @@ static void helper_glob(const struct helper *h, const struct request *q, struct 
 	globfree(&found);
 }
 
+static void helper_tasks(const struct helper *h, struct reply *r)
+{
+	r->time = clock_boot();
+	r->size = tasks_asleep(h->buffer, h->room);
+}
+
 static void helper_serve(const struct helper *h)
 {
 	struct request q;
@@ -196,6 +203,8 @@ static void helper_serve(const struct helper *h)
 		r.sequence = q.sequence;
 		if (q.op == READER_GLOB)
 			helper_glob(h, &q, &r);
+		else if (q.op == READER_TASKS)
+			helper_tasks(h, &r);
 		else
 			helper_read(h, &q, &r);
 		if (send(h->answers, &r, sizeof(r), MSG_NOSIGNAL) < 0)

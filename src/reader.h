@@ -25,6 +25,7 @@ enum reader_op {
 	READER_READ, /* a regular file, or anything that is in a procfs or sysfs; never blocks on a
 			pipe */
 	READER_READ_ANY, /* whatever it is, and waits for it */
+	READER_TASKS,    /* tasks in state D, as tasks.h writes them; whatever the path */
 	READER_GLOB,     /* the paths that match a pattern, sorted, each ended by a NUL; none is no
 			    error */
 };

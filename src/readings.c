@@ -189,11 +189,16 @@ static void lane_look_at_pressure(struct readings *r, const struct lane *lane)
 
 static void lane_ask(struct readings *r, struct lane *lane)
 {
-	enum reader_op op = lane->reading->kind == READING_PATHS ? READER_GLOB : READER_READ;
+	static const enum reader_op ops[] = {
+		[READING_FILE] = READER_READ,
+		[READING_PATHS] = READER_GLOB,
+		[READING_TASKS] = READER_TASKS,
+	};
 
 	if (lane->asked || r->now < lane->due)
 		return;
-	if (reader_ask(r->reader, op, lane->reading->path, lane - r->lanes) == 0)
+	if (reader_ask(r->reader, ops[lane->reading->kind], lane->reading->path, lane - r->lanes) ==
+	    0)
 		lane->asked = true;
 	lane->due = r->now + lane->reading->every;
 }

@@ -4,6 +4,26 @@
 #include <string.h>
 
 #include "reader.h"
+#include "units.h"
+
+int reading_every(struct selector *s, struct err *e)
+{
+	struct reading_selector *reading = s->data;
+	json_int_t every = json_integer_value(json_object_get(s->spec, "every"));
+
+	if (every < (json_int_t)(10 * NS_PER_MS))
+		return err_set(e, "`every` is 10ms or more");
+	reading->every = every;
+	return 0;
+}
+
+int reading_probe(struct selector *s, struct tracing *tracing, struct err *e)
+{
+	(void)s;
+	(void)tracing;
+	(void)e;
+	return 0;
+}
 
 int reading_find(const struct selector *s, struct key_part *part, struct err *e)
 {

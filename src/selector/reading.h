@@ -5,7 +5,7 @@
 
 #include "selector.h"
 
-enum reading { READING_FILE, READING_PATHS, READING_PRESSURE };
+enum reading { READING_FILE, READING_PATHS, READING_TASKS, READING_PRESSURE };
 
 struct reading_selector {
 	enum reading kind;
@@ -22,7 +22,11 @@ struct reading_selector {
  */
 int pressure_open(const struct reading_selector *reading, struct err *e);
 
-/* For their selector_ops. */
+/* Reads `every`: 10ms at least. */
+int reading_every(struct selector *s, struct err *e);
+
+/* For their selector_ops; what the host has shows when it is read. */
+int reading_probe(struct selector *s, struct tracing *tracing, struct err *e);
 int reading_find(const struct selector *s, struct key_part *part, struct err *e);
 void reading_free(struct selector *s);
 

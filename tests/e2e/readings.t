@@ -121,4 +121,61 @@ LUA
 else
 	skip "pressure" "this kernel does not tell of it"
 fi
+
+# A task that hangs: it writes to a file system that is frozen.
+recipe hung <<'LUA'
+-- Who hangs, and where?
+return {
+  collect = t.files { every = "200ms", "/proc/loadavg" },
+  stop = t.hung { name = "hung", over = "1s", comm = "dd" },
+}
+LUA
+loop_fs ice ext4 64M
+at_exit thaw "$T/ice"
+capture hung-quiet "$T/hung.lua"
+(exec -a dd sleep 1.5) & # asleep, but it can be woken
+sleeper=$!
+fsfreeze -f "$T/ice"
+timeout 20 dd if=/dev/zero of="$T/ice/file" bs=4k count=1 conv=fsync 2>/dev/null &
+writer=$!
+sleep 0.6
+fsfreeze -u "$T/ice"
+wait $writer $sleeper
+sleep 0.8
+goes_on hung
+capture hung "$T/hung.lua"
+fsfreeze -f "$T/ice"
+timeout 20 dd if=/dev/zero of="$T/ice/file2" bs=4k count=1 conv=fsync 2>/dev/null &
+writer=$!
+at=$(boot_ns)
+ends hung hung
+fsfreeze -u "$T/ice"
+wait $writer
+t "hung: it names the task and what it waits for" has <(m .stop.text) '^task dd \(pid=[0-9]+\) hangs for 1[0-9]{3} ms: .*(freeze|rwsem|percpu)'
+t "hung: it took no longer than that and a look or two" within "$(($(m .stop.event.boot) / 1000000))" $((at / 1000000 + 1300)) 350
+
+# The end of a process, by its pid and by its exit code.
+sleep 30 &
+watched=$!
+recipe exit <<'LUA'
+-- When does it end?
+local pid = t.args { "pid:pid" }
+return {
+  collect = t.ftrace { name = "ends", keep = "256K", "sched:sched_process_exit" },
+  stop = { t.exit { pid = pid }, t.exit { name = "seven", comm = "seven", code = 7 } },
+}
+LUA
+mkdir "$T/bin"
+cp "$(command -v bash)" "$T/bin/seven"
+capture exit-quiet "$T/exit.lua" $watched
+"$T/bin/seven" -c 'exit 6'
+bash -c 'exit 7'
+sleep 0.2
+goes_on exit
+capture exit "$T/exit.lua" $watched
+kill $watched
+ends exit "end of $watched"
+capture seven "$T/exit.lua" 1
+"$T/bin/seven" -c 'exit 7'
+ends seven seven
 finish
