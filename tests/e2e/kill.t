@@ -72,9 +72,9 @@ t "up to the kill" awk -v at="$at" '{ l = $1 } END { print at, l; exit l < at - 
 
 # The engine, just when there is a tarball: recover has no more to do than to name it, wherever it is told to put one.
 kill $provoker
-capture sealed --compress gzip "$T/living.lua"
+capture sealed --compress gzip "$T/killed.lua" # which takes its time
 state=$(ls -d /run/tracer/"$(id_of sealed)" /dev/shm/tracer-"$(id_of sealed)" 2>/dev/null)
-"$provoke/numbers" --rate 300000 --stop 100000 --storm 10 >"$T/said" 9<&-
+"$provoke/numbers" --stop 1000000 --storm 10 >"$T/said" 9<&-
 partial() { ls "$T"/sealed/*.partial; }
 await 20 partial
 kill -STOP $pid

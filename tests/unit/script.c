@@ -421,8 +421,9 @@ static void errors_are_one_sentence_with_the_recipes_line(void **state)
 		{ COLLECT "stop = {\n x = 1 } }", "stop is a list, it has no field 'x'" },
 		{ "return {\n collect = { t.log 'kernel' },\n colect = {} }",
 		  "r.lua:3: unknown field 'colect', did you mean 'collect'?" },
-		{ COLLECT "\n max_disk = '1G' }", "r.lua:2: unknown field 'max_disk', there is "
-						  "collect, stop, post, max_time, tracer" },
+		{ COLLECT "\n max_discs = '1G' }",
+		  "r.lua:2: unknown field 'max_discs', did you mean 'max_disk'?" },
+		{ COLLECT "\n max_disk = '1G' }", "r.lua:2: with one bundle there is nothing" },
 		{ COLLECT "\n\n post = 5 }",
 		  "r.lua:3: post: '5' has no unit, write a duration like" },
 		{ COLLECT "max_time = '7M' }", "r.lua:1: max_time: '7M' is not a duration like" },
