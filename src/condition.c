@@ -31,6 +31,8 @@ int condition_number(const struct condition *c, const char *key, uint64_t least,
 		return 0;
 	if (!json_is_integer(number) || json_integer_value(number) < 0)
 		return err_set(e, "'%s' of a stop condition is no number", key);
+	if (json_integer_value(number) > 1ll << 60)
+		return err_set(e, "'%s' of a stop condition is too large", key);
 	*ret = json_integer_value(number);
 	if (*ret >= least)
 		return 0;
@@ -84,6 +86,17 @@ int condition_each(struct condition *c, condition_visit *visit, void *arg)
 	for (size_t i = 0; r == 0 && i < c->n_parts; i++)
 		r = condition_each(&c->parts[i], visit, arg);
 	return r;
+}
+
+int condition_decode_only(struct condition *c, const struct selector_ops *kind, struct err *e)
+{
+	const json_t *spec = json_object_get(c->spec, "of");
+	const char *type = json_string_value(json_object_get(spec, "type"));
+
+	if (selector_find(type) != kind)
+		return err_set(e, "the plan looks for something of another type than '%s'",
+			       kind->type);
+	return condition_decode_selector(c, 0, spec, e);
 }
 
 static int condition_read(struct condition *c, struct err *e)

@@ -114,6 +114,9 @@ int condition_decode_parts(struct condition *c, const json_t *list, struct err *
 typedef int condition_visit(void *arg, struct condition *c);
 int condition_each(struct condition *c, condition_visit *visit, void *arg);
 
+/* Decodes its only selector from `of`, which has to be of that kind. */
+int condition_decode_only(struct condition *c, const struct selector_ops *kind, struct err *e);
+
 /* A number of the spec, at least LEAST; DEFAULT if it is not there. */
 int condition_number(const struct condition *c, const char *key, uint64_t least, uint64_t *ret,
 		     struct err *e);

@@ -22,6 +22,7 @@ struct judge {
 	void *arg;
 	uint64_t start;
 	uint64_t due;
+	uint64_t newest; /* record so far */
 	bool missed[STREAMS];
 	uint64_t missed_until[STREAMS];
 };
@@ -104,7 +105,8 @@ static uint64_t judge_due_of(const struct condition *c)
 	return c->ops->due ? c->ops->due(c) : UINT64_MAX;
 }
 
-int judge_begin(struct judge *j, uint64_t start, judge_fired *fired, void *arg, struct err *e)
+int judge_begin(struct judge *j, uint64_t start, uint64_t since, judge_fired *fired, void *arg,
+		struct err *e)
 {
 	j->start = start;
 	j->fired = fired;
@@ -112,7 +114,7 @@ int judge_begin(struct judge *j, uint64_t start, judge_fired *fired, void *arg, 
 	for (size_t i = 0; i < j->n; i++) {
 		struct condition *c = j->all[i];
 
-		if (c->ops->begin && c->ops->begin(c, start, e) < 0)
+		if (c->ops->begin && c->ops->begin(c, since, e) < 0)
 			return err_wrap(e, "%s", c->at);
 		if (judge_due_of(c) < j->due)
 			j->due = judge_due_of(c);
@@ -123,6 +125,14 @@ int judge_begin(struct judge *j, uint64_t start, judge_fired *fired, void *arg, 
 /* A record changes when its condition is due, and those that it is a part of. */
 void judge_see(struct judge *j, const struct selector *s, const struct observation *o)
 {
+	struct observation late;
+
+	if (o->time < j->newest) {
+		late = *o;
+		late.time = j->newest;
+		o = &late;
+	}
+	j->newest = o->time;
 	if (j->due < o->time)
 		judge_reach(j, o->time);
 	s->owner->ops->see(s->owner, s, o);
@@ -183,7 +193,7 @@ bool judge_hit(struct condition *c, uint64_t time)
 	struct tally *tally = &j->tallies[c->number];
 	uint64_t *slot;
 
-	if (c->arm_after && time < j->start + c->arm_after)
+	if (c->arm_after && time < judge_armed(c))
 		return false;
 	if (!c->parent) {
 		j->progress[c->index].seen++;
@@ -196,6 +206,11 @@ bool judge_hit(struct condition *c, uint64_t time)
 	*slot = time;
 	return tally->count >= c->hits &&
 	       time - tally->times[(tally->count + 1) % c->hits] <= c->within;
+}
+
+uint64_t judge_armed(const struct condition *c)
+{
+	return c->judge->start + c->arm_after;
 }
 
 void judge_fire(struct condition *c, struct verdict *verdict)

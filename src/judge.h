@@ -24,11 +24,13 @@ int judge_create(struct judge **ret, struct condition *conditions, size_t n,
 /* NULL is fine. */
 void judge_free(struct judge *judge);
 
-/* From START on (boot clock); all that only one process remembers is empty. */
-int judge_begin(struct judge *judge, uint64_t start, judge_fired *fired, void *arg, struct err *e);
+/* Of a capture that began at START (boot clock), from SINCE on: all that only one process remembers
+ * is empty. */
+int judge_begin(struct judge *judge, uint64_t start, uint64_t since, judge_fired *fired, void *arg,
+		struct err *e);
 
-/* A record that this selector selects. No earlier than any before; all that is earlier, of all
- * streams, has been told. */
+/* A record that this selector selects. All that is earlier, of all streams, has been told; one that
+ * is earlier than the last is taken to be of its time. */
 void judge_see(struct judge *judge, const struct selector *s, const struct observation *o);
 
 /* All records of before NOW have been told. */
@@ -49,6 +51,9 @@ void judge_hole(struct judge *judge, enum stream stream, uint64_t to);
 /* Counts a hit at TIME; true if that is the one that makes C true: judge_fire then. */
 bool judge_hit(struct condition *c, uint64_t time);
 void judge_fire(struct condition *c, struct verdict *verdict);
+
+/* The time from which on it counts. */
+uint64_t judge_armed(const struct condition *c);
 
 /* Whether something that C looks for may have been lost at or after SINCE. */
 bool judge_missed(const struct condition *c, uint64_t since);

@@ -6,8 +6,6 @@
 
 #include "units.h"
 
-enum { VALUE_NUMBER = 1, VALUE_TEXT, VALUE_ADDRESS };
-
 #define PAYLOAD_MAX 65535
 
 static int key_bytes_decode(struct key_part *part, const json_t *spec, struct err *e)
@@ -26,6 +24,8 @@ static int key_bytes_decode(struct key_part *part, const json_t *spec, struct er
 	part->offset = offset;
 	part->size = size;
 	part->little = !strcmp(order, "le");
+	part->kind = VALUE_NUMBER;
+	part->width = size;
 	return 0;
 }
 
@@ -41,7 +41,7 @@ int key_part_decode(struct key_part *part, const json_t *spec, struct err *e)
 
 static void key_add(struct key *key, uint8_t kind, const void *data, size_t size)
 {
-	if (size > KEY_SIZE - 2 || key->size + size + 2 > KEY_SIZE)
+	if (size > KEY_VALUE || key->size + size + 2 > KEY_SIZE)
 		return;
 	key->data[key->size++] = kind;
 	key->data[key->size++] = size;
@@ -49,17 +49,54 @@ static void key_add(struct key *key, uint8_t kind, const void *data, size_t size
 	key->size += size;
 }
 
-void key_add_number(struct key *key, uint64_t number)
+void key_add_number(struct key *key, const struct key_part *part, uint64_t number)
 {
+	if (part->width < sizeof(number))
+		number &= (1ull << part->width * 8) - 1;
 	key_add(key, VALUE_NUMBER, &number, sizeof(number));
+}
+
+/* FNV-1a: two long texts must not be taken for the same because they begin alike. */
+static uint64_t text_hash(const char *text, size_t length)
+{
+	uint64_t hash = 0xcbf29ce484222325ull;
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (uint8_t)text[i]) * 0x100000001b3ull;
+	return hash;
 }
 
 void key_add_text(struct key *key, const char *text, size_t length)
 {
-	size_t room = KEY_SIZE - key->size;
+	uint8_t value[KEY_VALUE];
+	uint64_t hash;
 
-	if (room > 2)
-		key_add(key, VALUE_TEXT, text, length < room - 2 ? length : room - 2);
+	if (length <= KEY_VALUE) {
+		key_add(key, VALUE_TEXT, text, length);
+		return;
+	}
+	hash = text_hash(text, length);
+	memcpy(value, &hash, sizeof(hash));
+	memcpy(value + sizeof(hash), text, KEY_VALUE - sizeof(hash));
+	key_add(key, VALUE_HASH, value, KEY_VALUE);
+}
+
+int key_parts_join(struct key_part *a, struct key_part *b, struct err *e)
+{
+	static const char *const kinds[] = {
+		[VALUE_NUMBER] = "a number", [VALUE_TEXT] = "a text", [VALUE_ADDRESS] = "an address"
+	};
+
+	if (!a->kind || !b->kind) /* of a probe that is not made yet */
+		return 0;
+	if (a->kind != b->kind) {
+		err_set(e, "'%s' is %s and '%s' is %s: they are never the same",
+			a->name ? a->name : "payload", kinds[a->kind],
+			b->name ? b->name : "payload", kinds[b->kind]);
+		return err_exit(e, EXIT_USAGE);
+	}
+	a->width = b->width = a->width < b->width ? a->width : b->width;
+	return 0;
 }
 
 void key_add_address(struct key *key, const void *address, size_t size)
@@ -82,7 +119,10 @@ static void value_print(FILE *out, uint8_t kind, const uint8_t *data, size_t siz
 
 	if (kind == VALUE_NUMBER) {
 		memcpy(&number, data, sizeof(number));
-		fprintf(out, "%lld", (long long)number);
+		fprintf(out, "%llu", (unsigned long long)number);
+	} else if (kind == VALUE_HASH) {
+		fprintf(out, "%.*s...", (int)(size - sizeof(number)),
+			(const char *)data + sizeof(number));
 	} else if (kind == VALUE_TEXT) {
 		fprintf(out, "%.*s", (int)size, (const char *)data);
 	} else {

@@ -120,13 +120,14 @@ struct obligation *obligations_open(struct obligations *o, const struct key *key
 	if (obligations_find(o, key))
 		return NULL;
 	if (o->free == NONE) {
-		obligations_close(o, obligations_oldest(o));
 		o->dropped++;
+		return NULL;
 	}
 	index = o->free;
 	o->free = o->pool[index].next;
 	o->pool[index].key = *key;
 	o->pool[index].since = since;
+	o->pool[index].uncertain = false;
 	obligations_append(o, index);
 	return &o->pool[index];
 }

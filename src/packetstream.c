@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
 
 #include "selector/packet.h"
 #include "stampclock.h"
@@ -22,7 +24,8 @@ struct lane {
 	uint8_t *bytes;
 	size_t head, n; /* taken, and there */
 	uint64_t seen;  /* without more in the queue: none of before this will come */
-	uint64_t since;
+	uint64_t since; /* the filter was there */
+	bool looked;
 	uint32_t dropped; /* as the kernel counts */
 };
 
@@ -32,6 +35,24 @@ struct packetstream {
 	struct lane *current;
 	bool missed;
 };
+
+/* Two turns of the timer that hands blocks over, and a margin. Before 6.18 it counts in ticks. */
+uint64_t packetstream_delay(void)
+{
+	static uint64_t delay;
+	struct utsname uts;
+	struct timespec tick;
+	unsigned major = 0, minor = 0;
+
+	if (delay)
+		return delay;
+	uname(&uts);
+	sscanf(uts.release, "%u.%u", &major, &minor);
+	delay = 4 * NS_PER_MS;
+	if (major * 1000 + minor < 6018 && clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0)
+		delay = 2 * (uint64_t)tick.tv_nsec + 2 * NS_PER_MS;
+	return delay;
+}
 
 static int lane_open(struct lane *lane, const struct selector *selector, struct err *e)
 {
@@ -50,7 +71,10 @@ static int lane_open(struct lane *lane, const struct selector *selector, struct 
 	lane->bytes = malloc((size_t)QUEUE_MAX * lane->snaplen);
 	if (!lane->queue || !lane->bytes)
 		return err_set(e, "no memory for packets");
-	return tap_open(&lane->tap, &rq, e);
+	if (tap_open(&lane->tap, &rq, e) < 0)
+		return e->code;
+	lane->since = clock_boot();
+	return 0;
 }
 
 int packetstream_open(struct packetstream **ret, struct selector *const *selectors, size_t n,
@@ -136,11 +160,13 @@ static bool lane_dropped(struct lane *lane)
 {
 	struct pcap_stat stat;
 	uint32_t before = lane->dropped;
+	bool looked = lane->looked;
 
 	if (pcap_stats(lane->tap.pcap, &stat) < 0)
 		return false;
 	lane->dropped = stat.ps_drop;
-	return lane->dropped != before;
+	lane->looked = true;
+	return looked && lane->dropped != before; /* what came before the start does not count */
 }
 
 static void lane_look(struct packetstream *s, struct lane *lane, uint64_t now)
@@ -156,9 +182,10 @@ static void lane_look(struct packetstream *s, struct lane *lane, uint64_t now)
 	stampclock_set(&lane->clock, &anchor);
 	n = pcap_dispatch(lane->tap.pcap, room, lane_packet, (u_char *)lane);
 	s->missed |= lane_dropped(lane);
-	if (n >= 0 && (size_t)n < room) {
+	s->missed |= n < 0; /* the interface is gone: the others go on */
+	if (n < 0 || (size_t)n < room) {
 		stampclock_caught_up(&lane->clock);
-		lane->seen = now - PACKETSTREAM_DELAY;
+		lane->seen = now - packetstream_delay();
 	} else if (lane->n) {
 		lane->seen = lane->queue[lane->n - 1].time;
 	}
@@ -167,7 +194,8 @@ static void lane_look(struct packetstream *s, struct lane *lane, uint64_t now)
 void packetstream_look(struct packetstream *s, uint64_t now, uint64_t since)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		s->lanes[i].since = since;
+		if (s->lanes[i].since < since)
+			s->lanes[i].since = since;
 		lane_look(s, &s->lanes[i], now);
 	}
 }

@@ -8,8 +8,8 @@
 #include "err.h"
 #include "selector.h"
 
-/* A packet is here for certain this long after its stamp. */
-#define PACKETSTREAM_DELAY (4 * 1000 * 1000ull) /* ns */
+/* A packet is here for certain this long after its stamp, ns. */
+uint64_t packetstream_delay(void);
 
 struct packetstream;
 
@@ -41,5 +41,5 @@ uint64_t packetstream_seen(const struct packetstream *s);
 /* Whether a packet waits for others to be seen. */
 bool packetstream_waits(const struct packetstream *s);
 
-/* Whether the kernel had no room for some since the last call. */
+/* Whether some were lost since the last call: the kernel had no room, or the interface is gone. */
 bool packetstream_missed(struct packetstream *s);

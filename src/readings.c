@@ -146,9 +146,11 @@ static bool paths_have(const char *paths, size_t size, const char *path)
 /* Those that were not among the last ones; what is there at the first reading was there before. */
 static void lane_compare_paths(struct readings *r, struct lane *lane, const struct reader_answer *a)
 {
-	size_t size = a->size < PATHS_MAX ? a->size : PATHS_MAX;
+	size_t size = a->size;
 	char *now;
 
+	if (a->truncated || size > PATHS_MAX) /* which of them are new cannot be told */
+		return;
 	for (const char *at = a->data; lane->known && at < a->data + size; at += strlen(at) + 1)
 		if (!paths_have(lane->known, lane->known_size, at))
 			readings_queue(r, lane, at, strlen(at));
@@ -170,6 +172,8 @@ static void readings_take_answers(struct readings *r)
 		struct lane *lane = &r->lanes[a.tag];
 
 		lane->asked = false;
+		if (lane->reading->kind == READING_FILE && a.error)
+			readings_queue(r, lane, "", 0); /* it has no number now */
 		if (a.error)
 			continue;
 		if (lane->reading->kind == READING_PATHS)
@@ -181,7 +185,8 @@ static void readings_take_answers(struct readings *r)
 
 static void lane_look_at_pressure(struct readings *r, const struct lane *lane)
 {
-	if (lane->polled && lane->polled->revents & POLLPRI)
+	/* with an error, its cgroup is gone */
+	if (lane->polled && (lane->polled->revents & (POLLPRI | POLLERR)) == POLLPRI)
 		readings_queue(r, lane, "", 0);
 	if (lane->polled)
 		lane->polled->revents = 0;

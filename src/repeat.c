@@ -53,14 +53,23 @@ static void repeat_make_room(struct repeat *r, uint64_t max_disk, struct console
 /* False if the user does not want to wait. */
 static bool repeat_wait(uint64_t ns)
 {
-	struct timespec time = { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+	uint64_t until = clock_boot() + ns, now;
 	sigset_t ends;
 
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGQUIT);
-	return sigtimedwait(&ends, NULL, &time) < 0;
+	do { /* SIGCONT, say, ends one wait */
+		struct timespec time;
+
+		now = clock_boot();
+		ns = until > now ? until - now : 0;
+		time = (struct timespec) { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+		if (sigtimedwait(&ends, NULL, &time) > 0)
+			return false;
+	} while (ns);
+	return true;
 }
 
 /* The recipe is read again, and has to say the same. */

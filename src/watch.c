@@ -20,6 +20,7 @@
 #include "watchlist.h"
 
 #define TELL_EVERY (NS_PER_S / 2)
+#define LOOK_EVERY (NS_PER_MS / 2)
 /* Of the watch instance, which holds only what the kernel has filtered: of each CPU, and in all
  * where a condition may want each of many. */
 #define WATCH_KB 64
@@ -250,13 +251,21 @@ static void watch_tell(struct watch *w)
 	judge_tell(w->judge);
 }
 
-static void watch_look(struct watch *w)
+/* Before what comes behind it is shown. */
+static void watch_note_loss(struct watch *w)
 {
-	uint64_t now = clock_boot(), lost;
+	uint64_t lost;
 
-	eventstream_look(w->events, now);
 	if (eventstream_missed(w->events, &lost))
 		judge_hole(w->judge, STREAM_EVENTS, lost);
+}
+
+static void watch_look(struct watch *w)
+{
+	uint64_t now = clock_boot();
+
+	eventstream_look(w->events, now);
+	watch_note_loss(w);
 	if (w->packets)
 		packetstream_look(w->packets, now, w->start);
 	if (w->packets && packetstream_missed(w->packets))
@@ -306,6 +315,7 @@ static void watch_show_event(struct watch *w)
 
 	watchlist_show(w->list, w->judge, cpu, record);
 	eventstream_take(w->events);
+	watch_note_loss(w);
 }
 
 static void watch_show_packet(struct watch *w)
@@ -364,7 +374,7 @@ static void watch_round(struct watch *w)
 /* How long after its stamp the last of the streams has a record for certain. */
 static uint64_t watch_delay(const struct watch *w)
 {
-	return w->packets ? PACKETSTREAM_DELAY : EVENTSTREAM_DELAY;
+	return w->packets ? packetstream_delay() : EVENTSTREAM_DELAY;
 }
 
 /* Whether there is something that waits for other streams to be seen. */
@@ -388,7 +398,8 @@ static uint64_t watch_due(const struct watch *w)
 		wake = due + delay + 1;
 	if (w->readings && readings_due(w->readings) < wake)
 		wake = readings_due(w->readings);
-	return wake;
+	/* what is due already waits for a stream: asking all the time does not bring it */
+	return wake < now + LOOK_EVERY ? now + LOOK_EVERY : wake;
 }
 
 /* Until there is a record, the engine speaks, or something is due. The engine comes first, and is
@@ -400,6 +411,10 @@ static void watch_wait(const struct watch *w, const struct live *live, struct po
 
 	fds[0] = (struct pollfd) { .fd = live->stopping ? -1 : live->engine, .events = POLLIN };
 	ppoll(fds, n, &timeout, NULL);
+	/* of a CPU that is not there, of an interface that is gone: it would be said for ever */
+	for (size_t i = 1; i < n; i++)
+		if (fds[i].revents & (POLLERR | POLLNVAL))
+			fds[i].fd = -1;
 }
 
 /* The first is the engine's. */
@@ -423,12 +438,14 @@ static struct pollfd *watch_pollfds(const struct watch *w, size_t *n)
 
 static int watch_begin(struct watch *w, uint64_t start, struct err *e)
 {
+	uint64_t now = clock_boot();
+
 	w->start = start;
-	if (judge_begin(w->judge, start, watch_fired, w, e) < 0)
+	if (judge_begin(w->judge, start, w->restarted ? now : start, watch_fired, w, e) < 0)
 		return e->code;
 	judge_tell(w->judge);
-	if (w->restarted)
-		judge_hole(w->judge, STREAM_EVENTS, clock_boot());
+	for (int stream = 0; w->restarted && stream < STREAMS; stream++)
+		judge_hole(w->judge, stream, now);
 	return eventstream_create(&w->events, &w->layout, w->n_cpus, watch_page, w, e);
 }
 

@@ -62,6 +62,9 @@ static int expect_probe(struct condition *c, struct err *e)
 		for (size_t i = 0; i < expect->n_parts; i++)
 			if (selector_find_part(&c->selectors[side], &expect->parts[side][i], e) < 0)
 				return e->code;
+	for (size_t i = 0; i < expect->n_parts; i++)
+		if (key_parts_join(&expect->parts[ON][i], &expect->parts[NEED][i], e) < 0)
+			return e->code;
 	return 0;
 }
 
@@ -164,7 +167,7 @@ static void expect_tell(const struct condition *c, char *text, size_t room)
 	int n = snprintf(text, room, "%u waiting", obligations_count(c->state));
 
 	if (dropped && n > 0 && (size_t)n < room)
-		snprintf(text + n, room - n, ", %llu dropped", (unsigned long long)dropped);
+		snprintf(text + n, room - n, ", %llu too many", (unsigned long long)dropped);
 }
 
 static void expect_end(struct condition *c)

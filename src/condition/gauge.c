@@ -20,6 +20,7 @@ struct gauge {
 	uint64_t column;   /* in words, from 1; 0: the first number of the line */
 	pcre2_code *regex; /* whose first group is the number; NULL if there is none */
 	pcre2_match_data *match;
+	pcre2_match_context *limits;
 };
 
 struct gauge_state {
@@ -43,7 +44,12 @@ static int gauge_compile(struct gauge *gauge, const char *regex, struct err *e)
 		return err_exit(e, EXIT_USAGE);
 	}
 	gauge->match = pcre2_match_data_create_from_pattern(gauge->regex, NULL);
-	return gauge->match ? 0 : err_set(e, "no memory");
+	gauge->limits = pcre2_match_context_create(NULL);
+	if (!gauge->match || !gauge->limits)
+		return err_set(e, "no memory");
+	pcre2_set_match_limit(gauge->limits, 100000);
+	pcre2_set_depth_limit(gauge->limits, 1000);
+	return 0;
 }
 
 static int gauge_limit(struct gauge *gauge, const json_t *spec, struct err *e)
@@ -72,7 +78,7 @@ static int gauge_decode(struct condition *c, struct err *e)
 	    condition_number(c, "hold", 0, &gauge->hold, e) < 0 ||
 	    (regex && gauge_compile(gauge, regex, e) < 0) || condition_make_selectors(c, 1, e) < 0)
 		return e->code;
-	return condition_decode_selector(c, 0, json_object_get(c->spec, "of"), e);
+	return condition_decode_only(c, &file_selector, e);
 }
 
 static int gauge_begin(struct condition *c, uint64_t start, struct err *e)
@@ -98,6 +104,7 @@ static const char *gauge_line(const struct gauge *gauge, const char *text)
 static const char *gauge_column(const struct gauge *gauge, const char *line)
 {
 	const char *at = line + (gauge->line && !gauge->column ? strlen(gauge->line) : 0);
+	size_t n;
 
 	if (!gauge->column)
 		return at + strcspn(at, "-0123456789\n");
@@ -105,21 +112,25 @@ static const char *gauge_column(const struct gauge *gauge, const char *line)
 		at += strcspn(at, " \t\n");
 		at += strspn(at, " \t");
 	}
-	return at + strcspn(at, "-0123456789 \t\n"); /* "avg10=0.00" */
+	n = strcspn(at, "= \t\n"); /* "avg10=0.00" */
+	return at[n] == '=' ? at + n + 1 : at;
 }
 
 static const char *gauge_find(const struct gauge *gauge, const char *text, size_t size)
 {
+	const PCRE2_SIZE *groups;
 	const char *line;
+	int n;
 
 	if (!gauge->regex) {
 		line = gauge_line(gauge, text);
 		return line ? gauge_column(gauge, line) : NULL;
 	}
-	if (pcre2_match(gauge->regex, (PCRE2_SPTR)text, size, 0, 0, gauge->match, NULL) < 1)
+	n = pcre2_match(gauge->regex, (PCRE2_SPTR)text, size, 0, 0, gauge->match, gauge->limits);
+	groups = pcre2_get_ovector_pointer(gauge->match);
+	if (n < 1 || groups[n > 1 ? 2 : 0] == PCRE2_UNSET)
 		return NULL;
-	return text + pcre2_get_ovector_pointer(
-			      gauge->match)[2 * (pcre2_get_ovector_count(gauge->match) > 1)];
+	return text + groups[n > 1 ? 2 : 0];
 }
 
 /* The number in the text, in bytes if the limit is a size. */
@@ -128,7 +139,7 @@ static bool gauge_read(const struct gauge *gauge, const char *text, size_t size,
 	const char *at = gauge_find(gauge, text, size);
 	char *end;
 
-	if (!at)
+	if (!at || !(isdigit((unsigned char)*at) || *at == '-' || *at == '+' || *at == '.'))
 		return false;
 	*value = strtod(at, &end);
 	if (end == at)
@@ -159,7 +170,7 @@ static int gauge_probe(struct condition *c, struct err *e)
 		return e->code;
 	if (!gauge_read(gauge, text, size, &value))
 		err_set(e, "t.gauge: there is no such number in '%s'", reading->path);
-	else if (gauge_is_true(gauge, value) && !gauge->hold)
+	else if (gauge_is_true(gauge, value) && !gauge->hold && !c->parent)
 		err_set(e, "t.gauge: '%s' is true already: the number is %.12g", c->name, value);
 	else
 		return 0;
@@ -168,8 +179,12 @@ static int gauge_probe(struct condition *c, struct err *e)
 
 static void gauge_fire(struct condition *c, uint64_t time)
 {
+	const struct gauge *gauge = c->data;
 	const struct gauge_state *state = c->state;
-	struct verdict verdict = { .time = time, .cpu = UINT32_MAX, .pid = -1 };
+	struct verdict verdict = { .time = time,
+				   .cpu = UINT32_MAX,
+				   .pid = -1,
+				   .uncertain = judge_missed(c, time - gauge->hold) };
 	char what[300];
 
 	if (!judge_hit(c, time))
@@ -179,15 +194,7 @@ static void gauge_fire(struct condition *c, uint64_t time)
 	judge_fire(c, &verdict);
 }
 
-static void gauge_reach(struct condition *c, uint64_t now)
-{
-	const struct gauge *gauge = c->data;
-	struct gauge_state *state = c->state;
-
-	if (level_held(&state->level, gauge->hold, now))
-		gauge_fire(c, state->level.since + gauge->hold);
-}
-
+/* Only a reading can say that it has held: between two of them nobody knows. */
 static void gauge_see(struct condition *c, const struct selector *s, const struct observation *o)
 {
 	const struct gauge *gauge = c->data;
@@ -200,16 +207,8 @@ static void gauge_see(struct condition *c, const struct selector *s, const struc
 		return;
 	}
 	level_on(&state->level, o->time);
-	if (!gauge->hold)
-		gauge_reach(c, o->time + 1);
-}
-
-static uint64_t gauge_due(const struct condition *c)
-{
-	const struct gauge *gauge = c->data;
-	const struct gauge_state *state = c->state;
-
-	return level_due(&state->level, gauge->hold);
+	if (o->time >= judge_armed(c) && level_held(&state->level, gauge->hold, o->time + 1))
+		gauge_fire(c, o->time);
 }
 
 static void gauge_explain(const struct condition *c, FILE *out)
@@ -248,6 +247,7 @@ static void gauge_free(struct condition *c)
 	if (gauge) {
 		pcre2_code_free(gauge->regex);
 		pcre2_match_data_free(gauge->match);
+		pcre2_match_context_free(gauge->limits);
 	}
 	free(gauge);
 	c->data = NULL;
@@ -259,8 +259,6 @@ const struct condition_ops gauge_condition = {
 	.probe = gauge_probe,
 	.begin = gauge_begin,
 	.see = gauge_see,
-	.reach = gauge_reach,
-	.due = gauge_due,
 	.explain = gauge_explain,
 	.tell = gauge_tell,
 	.end = gauge_end,

@@ -18,6 +18,7 @@ struct sleeper {
 	int tid;
 	unsigned long long start, switches; /* with these it is the same sleep of the same task */
 	uint64_t since;
+	bool told;
 };
 
 struct hung_state {
@@ -38,7 +39,7 @@ static int hung_decode(struct condition *c, struct err *e)
 		return e->code;
 	if (!hung->over)
 		return err_set(e, "`over` has to say for how long it sleeps");
-	return condition_decode_selector(c, 0, json_object_get(c->spec, "of"), e);
+	return condition_decode_only(c, &tasks_selector, e);
 }
 
 static int hung_begin(struct condition *c, uint64_t start, struct err *e)
@@ -48,14 +49,15 @@ static int hung_begin(struct condition *c, uint64_t start, struct err *e)
 	return c->state ? 0 : err_set(e, "no memory");
 }
 
-static uint64_t hung_since(const struct hung_state *before, const struct sleeper *now)
+/* The same sleep at the look before, NULL if it is a new one. */
+static const struct sleeper *hung_find(const struct hung_state *before, const struct sleeper *now)
 {
 	for (size_t i = 0; i < before->n; i++)
 		if (before->sleepers[i].tid == now->tid &&
 		    before->sleepers[i].start == now->start &&
 		    before->sleepers[i].switches == now->switches)
-			return before->sleepers[i].since;
-	return now->since;
+			return &before->sleepers[i];
+	return NULL;
 }
 
 static void hung_fire(struct condition *c, const struct sleeper *sleeper, const char *comm,
@@ -85,18 +87,24 @@ static void hung_take(struct condition *c, const struct hung_state *before, cons
 	const struct hung *hung = c->data;
 	struct hung_state *state = c->state;
 	struct sleeper sleeper = { .since = time };
+	const struct sleeper *known;
 	const char *tab = strchr(text, '\t');
+	bool fires;
 	int at = 0;
 
 	if (sscanf(text, "%d %llu %llu %n", &sleeper.tid, &sleeper.start, &sleeper.switches, &at) <
 		    3 ||
 	    !tab || !hung_is_ours(hung, text + at) || state->n == HUNG_TASKS)
 		return;
-	sleeper.since = hung_since(before, &sleeper);
+	known = hung_find(before, &sleeper);
+	if (known)
+		sleeper = *known;
+	fires = !sleeper.told && time - sleeper.since >= hung->over && time >= judge_armed(c);
+	sleeper.told |= fires;
 	state->sleepers[state->n++] = sleeper;
 	if (time - sleeper.since > state->longest)
 		state->longest = time - sleeper.since;
-	if (time - sleeper.since >= hung->over)
+	if (fires)
 		hung_fire(c, &sleeper, text + at, tab + 1, time);
 }
 

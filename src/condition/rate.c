@@ -61,6 +61,8 @@ static int rate_begin(struct condition *c, uint64_t start, struct err *e)
 
 	if (!state)
 		return err_set(e, "no memory for %llu times", (unsigned long long)n);
+	if (start < judge_armed(c))
+		start = judge_armed(c);
 	for (uint64_t i = 0; !rate->above && i < n; i++)
 		state->times[i] = start;
 	return 0;
@@ -85,13 +87,20 @@ static void rate_explain(const struct condition *c, FILE *out)
 		fprintf(out, ", for %s", duration_text(rate->hold).text);
 }
 
-static void rate_hit(struct condition *c, uint64_t time)
+/* When what makes it true at TIME began. */
+static uint64_t rate_begins(const struct condition *c, uint64_t time)
 {
 	const struct rate *rate = c->data;
+
+	return time > rate->per + rate->hold ? time - rate->per - rate->hold : 0;
+}
+
+static void rate_hit(struct condition *c, uint64_t time)
+{
 	struct verdict verdict = { .time = time,
 				   .cpu = UINT32_MAX,
 				   .pid = -1,
-				   .uncertain = judge_missed(c, time - rate->per - rate->hold) };
+				   .uncertain = judge_missed(c, rate_begins(c, time)) };
 
 	if (!judge_hit(c, time))
 		return;
@@ -121,6 +130,8 @@ static void rate_see(struct condition *c, const struct selector *s, const struct
 	bool full;
 
 	(void)s;
+	if (o->time < judge_armed(c))
+		return;
 	rate_reach(c, o->time);
 	state->times[state->seen++ % rate_needs(rate)] = o->time;
 	full = state->seen >= rate_needs(rate) && rate_mark(c) > o->time;

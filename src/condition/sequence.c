@@ -62,6 +62,10 @@ static int sequence_probe(struct condition *c, struct err *e)
 			if (selector_find_part(&c->parts[i].selectors[0], &sequence->key[i][k], e) <
 			    0)
 				return e->code;
+	for (size_t i = 1; i < c->n_parts; i++)
+		for (size_t k = 0; k < sequence->n_key; k++)
+			if (key_parts_join(&sequence->key[0][k], &sequence->key[i][k], e) < 0)
+				return e->code;
 	return 0;
 }
 
@@ -92,17 +96,20 @@ static bool sequence_key(const struct condition *c, const struct condition *part
 }
 
 /* Waits for part NEXT since the first part's time, and no longer since an earlier one. */
-static void sequence_wait(struct sequence_state *state, size_t next, const struct key *key,
-			  uint64_t first)
+static void sequence_wait(struct obligations *waiting, const struct key *key, uint64_t first,
+			  bool uncertain)
 {
-	struct obligation *before = obligations_find(state->waiting[next], key);
+	struct obligation *before = obligations_find(waiting, key);
 
+	if (!before && obligations_count(waiting) == SEQUENCE_KEYS)
+		before = obligations_oldest(waiting);
 	if (before)
-		obligations_close(state->waiting[next], before);
-	obligations_open(state->waiting[next], key, first);
+		obligations_close(waiting, before);
+	obligations_open(waiting, key, first)->uncertain = uncertain;
 }
 
-static void sequence_true(struct condition *c, const struct key *key, const struct verdict *v)
+static void sequence_true(struct condition *c, const struct key *key, const struct verdict *v,
+			  bool uncertain)
 {
 	const struct sequence *sequence = c->data;
 	struct verdict verdict = *v;
@@ -110,6 +117,7 @@ static void sequence_true(struct condition *c, const struct key *key, const stru
 
 	if (!judge_hit(c, v->time))
 		return;
+	verdict.uncertain = uncertain;
 	key_print(key, sequence->key[0], sequence->n_key, text, sizeof(text));
 	snprintf(verdict.text, sizeof(verdict.text), "%s%s%.800s", text, *text ? ": " : "",
 		 v->text);
@@ -123,6 +131,7 @@ static void sequence_part(struct condition *c, const struct condition *part,
 	struct sequence_state *state = c->state;
 	struct obligation *waiting;
 	uint64_t first = v->time;
+	bool uncertain = v->uncertain;
 	struct key key;
 
 	if (!sequence_key(c, part, v, &key))
@@ -132,14 +141,15 @@ static void sequence_part(struct condition *c, const struct condition *part,
 		if (!waiting)
 			return;
 		first = waiting->since;
+		uncertain |= waiting->uncertain;
 		obligations_close(state->waiting[part->index], waiting);
 		if (sequence->within && v->time - first > sequence->within)
 			return;
 	}
 	if (part->index + 1 < c->n_parts)
-		sequence_wait(state, part->index + 1, &key, first);
+		sequence_wait(state->waiting[part->index + 1], &key, first, uncertain);
 	else
-		sequence_true(c, &key, v);
+		sequence_true(c, &key, v, uncertain);
 }
 
 static void sequence_explain(const struct condition *c, FILE *out)

@@ -59,7 +59,11 @@ static uint64_t silence_due(const struct condition *c)
 	const struct silence *silence = c->data;
 	const struct silence_state *state = c->state;
 
-	return state->running ? state->last + silence->over : UINT64_MAX;
+	uint64_t due = state->last + silence->over;
+
+	if (!state->running)
+		return UINT64_MAX;
+	return due < judge_armed(c) ? judge_armed(c) : due;
 }
 
 static void silence_reach(struct condition *c, uint64_t now)

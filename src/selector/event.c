@@ -89,8 +89,9 @@ static int event_no_field(const struct selector *s, const char *name, struct err
 /* Arrays that can be an address: of IPv4, of IPv6, or a sockaddr_in6 that holds either. */
 static bool event_is_address(const struct field *field)
 {
-	return field->kind == FIELD_OTHER && (field->size == 4 || field->size == 16 ||
-					      field->size == sizeof(struct sockaddr_in6));
+	return field->kind == FIELD_OTHER && !strstr(field->type, "_loc") &&
+	       (field->size == 4 || field->size == 16 ||
+		field->size == sizeof(struct sockaddr_in6));
 }
 
 int selector_event_find(const struct selector *s, struct key_part *part, struct err *e)
@@ -105,6 +106,10 @@ int selector_event_find(const struct selector *s, struct key_part *part, struct 
 	if (part->field->kind == FIELD_OTHER && !event_is_address(part->field))
 		return err_set(e, "'%s' of %s:%s is no number, text or address: it cannot be a key",
 			       part->name, s->format->system, s->format->name);
+	part->kind = part->field->kind == FIELD_INT     ? VALUE_NUMBER
+		     : part->field->kind == FIELD_OTHER ? VALUE_ADDRESS
+							: VALUE_TEXT;
+	part->width = part->field->size;
 	return 0;
 }
 
@@ -147,7 +152,7 @@ bool selector_event_read(const struct selector *s, const struct observation *o,
 	if (field->kind == FIELD_OTHER)
 		return event_read_address(field, o, key);
 	if (field->kind == FIELD_INT) {
-		key_add_number(key, event_number(field, o));
+		key_add_number(key, part, event_number(field, o));
 		return true;
 	}
 	text = field_string(field, o->data, o->size, &length);

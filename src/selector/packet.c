@@ -54,8 +54,11 @@ static int packet_find(const struct selector *s, struct key_part *part, struct e
 		return 0;
 	}
 	for (part->what = 0; part->what < PACKET_NAMES; part->what++)
-		if (!strcmp(packet_names[part->what], part->name))
+		if (!strcmp(packet_names[part->what], part->name)) {
+			part->kind = part->what < PACKET_SPORT ? VALUE_ADDRESS : VALUE_NUMBER;
+			part->width = sizeof(uint16_t);
 			return 0;
+		}
 	near = nearest_name(part->name, (const char **)packet_names, PACKET_NAMES);
 	return err_set(e, "a packet has no '%s', it has src, dst, sport, dport and t.bytes%s%s%s",
 		       part->name, near ? ": did you mean '" : "", near ? near : "",
@@ -74,7 +77,7 @@ static bool packet_read_bytes(const struct packethead *head, const struct key_pa
 
 		number = number << 8 | head->payload[at];
 	}
-	key_add_number(key, number);
+	key_add_number(key, part, number);
 	return true;
 }
 
@@ -93,7 +96,7 @@ static bool packet_read(const struct selector *s, const struct observation *o,
 				head.address_size);
 		return true;
 	}
-	key_add_number(key, part->what == PACKET_SPORT ? head.sport : head.dport);
+	key_add_number(key, part, part->what == PACKET_SPORT ? head.sport : head.dport);
 	return head.has_ports;
 }
 

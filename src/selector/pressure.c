@@ -3,8 +3,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "auto.h"
@@ -53,10 +55,16 @@ static int pressure_decode(struct selector *s, struct err *e)
 
 int pressure_open(const struct reading_selector *reading, struct err *e)
 {
-	autoclose int fd = open(reading->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	autoclose int fd =
+		open(reading->path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+	struct statfs fs;
 
 	if (fd < 0)
 		return err_sys(e, "this kernel does not tell of pressure: '%s'", reading->path);
+	/* what is written must not end in somebody's file */
+	if (fstatfs(fd, &fs) < 0 ||
+	    (fs.f_type != PROC_SUPER_MAGIC && fs.f_type != CGROUP2_SUPER_MAGIC))
+		return err_set(e, "'%s' is no file of the kernel's", reading->path);
 	if (write(fd, reading->trigger, strlen(reading->trigger) + 1) >= 0)
 		return take_fd(&fd);
 	err_sys(e, "'%s' does not take \"%s\"", reading->path, reading->trigger);

@@ -85,7 +85,7 @@ static int run(int fd, const char *text, struct err *e)
 			return e->code;
 	pages = (struct pages) { dat, calloc(tracedat_cpus(dat) + 1, sizeof(size_t)) };
 	if (judge_create(&judge, plan->conditions, plan->n_conditions, progress, e) < 0 ||
-	    judge_begin(judge, 0, fired, &verdicts, e) < 0 ||
+	    judge_begin(judge, 0, 0, fired, &verdicts, e) < 0 ||
 	    watchlist_create(&list, plan->selectors, plan->n_selectors, -1, true, e) < 0 ||
 	    eventstream_create(&stream, tracedat_layout(dat), tracedat_cpus(dat), pages_fill,
 			       &pages, e) < 0)

@@ -47,7 +47,7 @@ static void begin(struct bench *b, const char *spec)
 	if (condition_decode(&b->c, b->spec, 0, &e) < 0 ||
 	    condition_probe(&b->c, b->tracing, &e) < 0 ||
 	    judge_create(&b->judge, &b->c, 1, &b->progress, &e) < 0 ||
-	    judge_begin(b->judge, START, note, b, &e) < 0)
+	    judge_begin(b->judge, START, START, note, b, &e) < 0)
 		fail_msg("%s", e.text);
 }
 
@@ -339,7 +339,17 @@ static void it_decides_like_its_model(void **state)
 	}
 }
 
-static void the_oldest_is_dropped_when_there_are_too_many(void **state)
+static struct key key_of(uint64_t number)
+{
+	const struct key_part part = { .width = 8 };
+	struct key key = { 0 };
+
+	key_add_number(&key, &part, number);
+	return key;
+}
+
+/* In a stall of all, those that came first have to reach their deadline. */
+static void there_is_no_room_for_more_than_so_many(void **state)
 {
 	struct obligations *o;
 	struct err e = ERR_INIT;
@@ -348,15 +358,13 @@ static void the_oldest_is_dropped_when_there_are_too_many(void **state)
 	(void)state;
 	assert_int_equal(obligations_create(&o, 100, &e), 0);
 	for (uint64_t i = 0; i < 10000; i++) {
-		key = (struct key) { 0 };
-		key_add_number(&key, i);
-		assert_non_null(obligations_open(o, &key, i));
+		key = key_of(i);
+		assert_int_equal(obligations_open(o, &key, i) != NULL, i < 100);
 	}
 	assert_int_equal(obligations_count(o), 100);
 	assert_int_equal(obligations_dropped(o), 9900);
-	assert_int_equal(obligations_oldest(o)->since, 9900);
-	key = (struct key) { 0 };
-	key_add_number(&key, 9950);
+	assert_int_equal(obligations_oldest(o)->since, 0);
+	key = key_of(50);
 	assert_null(obligations_open(o, &key, 1));
 	obligations_close(o, obligations_find(o, &key));
 	assert_null(obligations_find(o, &key));
@@ -364,7 +372,89 @@ static void the_oldest_is_dropped_when_there_are_too_many(void **state)
 		obligations_close(o, obligations_oldest(o));
 	assert_null(obligations_oldest(o));
 	assert_int_equal(obligations_count(o), 0);
+	for (int round = 0; round < 1000; round++) { /* and all of it is there again */
+		key = key_of(round);
+		obligations_close(o, obligations_open(o, &key, round));
+	}
 	obligations_free(o);
+}
+
+static void a_stall_of_all_fires(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, EXPECT(BY_WHO));
+	for (uint64_t i = 0; i < 70000; i++)
+		see(b, 0, 2000 + i / 1000, 1, i);
+	judge_reach(b->judge, 2101);
+	assert_int_equal(b->n, 1000);
+	assert_int_equal(b->fired[0].time, 2100);
+}
+
+/* Stamps of two CPUs may be a little out of order. */
+static void a_record_that_is_late_is_taken_to_be_of_the_last_ones_time(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, "{" EVENT ",'name':'c','hits':2,'within':100}");
+	see(b, 0, 2000, 1, 0);
+	see(b, 0, 1999, 1, 0);
+	assert_int_equal(b->n, 1);
+	assert_int_equal(b->fired[0].time, 2000);
+}
+
+static void what_is_armed_later_still_fires(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, "{'type':'silence','name':'c','at':'r.lua:1','over':100,'arm_after':1000,'from':"
+		 "'start','of':{" EVENT "}}");
+	judge_reach(b->judge, START + 1000);
+	assert_int_equal(b->n, 0);
+	judge_reach(b->judge, START + 1001);
+	assert_int_equal(b->n, 1);
+	end(b);
+	begin(b, "{'type':'rate','name':'c','at':'r.lua:1','per':100,'below':2,'arm_after':1000,"
+		 "'of':{" EVENT "}}");
+	judge_reach(b->judge, START + 1100);
+	assert_int_equal(b->n, 0);
+	judge_reach(b->judge, START + 1101);
+	assert_int_equal(b->n, 1);
+}
+
+static void long_texts_are_told_apart(void **state)
+{
+	static const char *const texts[] = { "a name that is the same for a while, and then one",
+					     "a name that is the same for a while, and then two" };
+	struct key keys[3] = { 0 };
+	const struct key_part parts[] = { { .name = "text" }, { .name = "n", .width = 8 } };
+	char text[200];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		key_add_text(&keys[i], texts[i % 2], strlen(texts[i % 2]));
+		key_add_number(&keys[i], &parts[1], 7);
+	}
+	assert_int_equal(keys[0].size, keys[1].size);
+	assert_memory_not_equal(keys[0].data, keys[1].data, keys[0].size);
+	assert_memory_equal(keys[0].data, keys[2].data, keys[0].size);
+	key_print(&keys[0], parts, 2, text, sizeof(text));
+	assert_string_equal(text, "text=a name that is... n=7");
+}
+
+static void what_can_never_be_the_same_is_no_key(void **state)
+{
+	struct bench *b = *state;
+	autofree char *text = own_json(
+		"{'type':'expect','name':'c','at':'r.lua:1','within':100,'on':{" EVENT
+		"},'need':{'type':'event','at':'r.lua:1','event':'sched:sched_process_exit'},"
+		"'key':[{'on':'who','need':'comm'}]}");
+	struct err e = ERR_INIT;
+
+	b->spec = json_loads(text, 0, NULL);
+	assert_int_equal(condition_decode(&b->c, b->spec, 0, &e), 0);
+	assert_true(condition_probe(&b->c, b->tracing, &e) < 0);
+	assert_non_null(strstr(e.text, "'who' is a number and 'comm' is a text"));
 }
 
 #define RATE(rest) "{'type':'rate','name':'c','at':'r.lua:1','per':100,'of':{" EVENT "}" rest "}"
@@ -582,6 +672,11 @@ static void a_gauge_finds_its_number(void **state)
 		{ GAUGE(",'line':'MemTotal','column':2,'above':900000000000"),
 		  "MemTotal: 5 900000000001", "MemTotal: 900000000001" },
 		{ GAUGE(",'above':900000000000"), "no 5 900000000001", "no 900000000001 5" },
+		{ GAUGE(",'line':'MemTotal','column':2,'above':900000000000"),
+		  "MemTotal avg10=5 avg60=900000000001", "MemTotal avg10=900000000001 avg60=0" },
+		/* what its line lacks is not to be found in the next */
+		{ GAUGE(",'line':'MemTotal','column':2,'above':900000000000"),
+		  "MemTotal:\n900000000001", "MemTotal: 900000000001" },
 		{ GAUGE(",'line':'MemTotal','above':1099511627776000,'bytes':true"),
 		  "MemTotal: 1099511627776000 B", "MemTotal: 1099511627777 kB" },
 		{ GAUGE(",'regex':'MemTotal: +([0-9.]+)','above':9000000000.5"),
@@ -607,14 +702,17 @@ static void a_gauge_can_have_to_hold(void **state)
 
 	begin(b, GAUGE(",'line':'MemTotal','below':1,'hold':100"));
 	read_as(b, 2000, "MemTotal: 0");
-	read_as(b, 2090, "MemTotal: 1");
-	judge_reach(b->judge, 3000);
+	judge_reach(b->judge, 2200); /* nobody has looked since */
 	assert_int_equal(b->n, 0);
+	read_as(b, 2290, "MemTotal: 1");
 	read_as(b, 3000, "MemTotal: 0");
-	read_as(b, 3050, "MemTotal: -1");
-	judge_reach(b->judge, 3101);
+	read_as(b, 3050, ""); /* it could not be read */
+	read_as(b, 3110, "MemTotal: 0");
+	assert_int_equal(b->n, 0);
+	read_as(b, 3150, "MemTotal: -1");
+	read_as(b, 3210, "MemTotal: 0");
 	assert_int_equal(b->n, 1);
-	assert_int_equal(b->fired[0].time, 3100);
+	assert_int_equal(b->fired[0].time, 3210);
 }
 
 static void a_gauge_that_is_true_already_is_refused(void **state)
@@ -645,6 +743,12 @@ static void what_says_nothing_is_refused(void **state)
 		{ RATE(",'above':-1"), "no number" },
 		{ RATE(",'below':0"), "less than 1" },
 		{ "{'type':'rate','name':'c','at':'r.lua:1','above':1,'of':{" EVENT "}}", "`per`" },
+		{ "{'type':'gauge','name':'c','at':'r.lua:1','above':1,'of':{" EVENT "}}",
+		  "another type than 'file'" },
+		{ "{'type':'hung','name':'c','at':'r.lua:1','over':1,'of':{'type':'packet'}}",
+		  "another type than 'tasks'" },
+		{ "{'type':'gauge','name':'c','at':'r.lua:1','above':1}", "another type" },
+		{ RATE(",'above':1,'hold':9000000000000000000"), "too large" },
 		{ GAUGE(",'above':1,'below':2"), "one of above and below" },
 		{ GAUGE(",'above':1,'regex':'('"), "at character" },
 		{ EXPECT(",'key':[1]"), "a key is" },
@@ -683,7 +787,12 @@ int main(void)
 		JUDGE_TEST(a_hole_makes_it_uncertain),
 		JUDGE_TEST(a_wrong_key_names_the_nearest),
 		JUDGE_TEST(it_decides_like_its_model),
-		JUDGE_TEST(the_oldest_is_dropped_when_there_are_too_many),
+		JUDGE_TEST(there_is_no_room_for_more_than_so_many),
+		JUDGE_TEST(a_stall_of_all_fires),
+		JUDGE_TEST(a_record_that_is_late_is_taken_to_be_of_the_last_ones_time),
+		JUDGE_TEST(what_is_armed_later_still_fires),
+		JUDGE_TEST(long_texts_are_told_apart),
+		JUDGE_TEST(what_can_never_be_the_same_is_no_key),
 		JUDGE_TEST(more_than_so_many_in_a_time),
 		JUDGE_TEST(above_it_for_so_long),
 		JUDGE_TEST(fewer_than_so_many_in_a_time),
