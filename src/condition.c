@@ -139,6 +139,13 @@ int condition_probe(struct condition *c, struct tracing *tracing, struct err *e)
 	return 0;
 }
 
+int condition_refuse(struct condition *c, struct err *e)
+{
+	if (c->ops->refuse && c->ops->refuse(c, e) < 0)
+		return err_wrap(e, "%s", c->at);
+	return 0;
+}
+
 bool condition_has_probe(const struct condition *c)
 {
 	for (size_t i = 0; i < c->n_selectors; i++)

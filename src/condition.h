@@ -41,6 +41,7 @@ struct condition {
 	struct condition *parts;  /* of which it is made */
 	size_t n_parts;
 	uint32_t number; /* the judge's, among all */
+	bool was_true;   /* when the capture was prepared: it has to become so again */
 	struct selector *selectors;
 	size_t n_selectors;
 	void *data;          /* made by ops->decode, freed by ops->free */
@@ -57,6 +58,9 @@ struct condition_ops {
 
 	/* Asks the host what its selectors do not. NULL where that is nothing. */
 	int (*probe)(struct condition *c, struct err *e);
+
+	/* What need not be waited for: it is true already. NULL where that cannot be. */
+	int (*refuse)(struct condition *c, struct err *e);
 
 	/* Before the first record. NULL where there is no state. */
 	int (*begin)(struct condition *c, uint64_t start, struct err *e);
@@ -123,6 +127,9 @@ int condition_number(const struct condition *c, const char *key, uint64_t least,
 
 /* Asks the host. */
 int condition_probe(struct condition *c, struct tracing *tracing, struct err *e);
+
+/* An error if it is true already: before the first capture, not between two. */
+int condition_refuse(struct condition *c, struct err *e);
 
 /* Whether a probe that the capture makes is among what it looks for: it is asked again then. */
 bool condition_has_probe(const struct condition *c);

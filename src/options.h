@@ -22,6 +22,7 @@ struct options {
 	bool verbose;
 	bool help;
 	bool version;
+	bool again;         /* no option: one more capture of the same run */
 	const char **words; /* what is not an option, in order */
 	int n_words;
 };

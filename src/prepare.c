@@ -73,7 +73,22 @@ static int prepare_privileges(struct err *e)
 	return err_exit(e, EXIT_HOST);
 }
 
-static int prepare_probe(struct prepared *p, struct err *e)
+/* What is true already is an error, but between two captures: there it has to become so again. */
+static int prepare_condition(struct condition *c, struct tracing *tracing, bool again,
+			     struct err *e)
+{
+	struct err is_true = ERR_INIT;
+
+	if (condition_probe(c, tracing, e) < 0)
+		return e->code;
+	c->was_true = condition_refuse(c, &is_true) < 0;
+	if (!c->was_true || again)
+		return 0;
+	*e = is_true;
+	return e->code;
+}
+
+static int prepare_probe(struct prepared *p, bool again, struct err *e)
 {
 	struct plan *plan = p->plan;
 
@@ -93,7 +108,7 @@ static int prepare_probe(struct prepared *p, struct err *e)
 		p->cost.output_bytes += s->cost.output_bytes;
 	}
 	for (size_t i = 0; i < plan->n_conditions; i++)
-		if (condition_probe(&plan->conditions[i], p->tracing, e) < 0)
+		if (prepare_condition(&plan->conditions[i], p->tracing, again, e) < 0)
 			return e->code;
 	return 0;
 }
@@ -119,7 +134,7 @@ static int prepare_steps(struct prepared *p, const struct options *options, cons
 	if (prepare_outdir(p, options, e) < 0 || recipes_find(&p->recipe, words[0], e) < 0 ||
 	    prepare_script(p, words, n_words, e) < 0 ||
 	    plan_parse(&p->plan, p->script.plan, e) < 0 || prepare_check_hash(p, options, e) < 0 ||
-	    prepare_privileges(e) < 0 || prepare_probe(p, e) < 0 ||
+	    prepare_privileges(e) < 0 || prepare_probe(p, options->again, e) < 0 ||
 	    fit_memory(&p->cost, options, &p->memory_limit, e) < 0 ||
 	    fit_output(p->plan, &p->cost, options, p->outdir, e) < 0)
 		return e->code;

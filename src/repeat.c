@@ -85,6 +85,7 @@ static bool repeat_prepare(const struct repeat *r, struct prepared *p,
 
 	snprintf(sha256, sizeof(sha256), "%s", p->plan->sha256);
 	same.plan = sha256;
+	same.again = true;
 	if (prepare(&fresh, &same, words, n_words, &e) < 0) {
 		console_error(console, "no further capture: %s", e.text);
 		return false;

@@ -474,13 +474,33 @@ static void watch_until_decided(struct watch *w, struct live *live)
 	}
 }
 
+/* A successor goes on with what it still has. */
+static int watch_open_streams(struct watch *w, struct live *live, struct err *e)
+{
+	struct selector **selectors = w->plan->selectors;
+	size_t n = w->plan->n_selectors;
+
+	for (int stream = STREAM_PACKETS; stream <= STREAM_READINGS; stream++) {
+		struct err one = ERR_INIT;
+
+		if ((stream == STREAM_PACKETS
+			     ? packetstream_open(&w->packets, selectors, n, &one)
+			     : readings_open(&w->readings, selectors, n, &one)) == 0)
+			continue;
+		*e = one;
+		if (!w->restarted)
+			return e->code;
+		live_say(live, "%s: conditions see nothing of it any more", one.text);
+	}
+	return 0;
+}
+
 int watch_main(void *arg, int engine, struct err *e)
 {
 	struct watch *w = arg;
 	struct live live = { .engine = engine, .stop = w->stop };
 
-	if (packetstream_open(&w->packets, w->plan->selectors, w->plan->n_selectors, e) < 0 ||
-	    readings_open(&w->readings, w->plan->selectors, w->plan->n_selectors, e) < 0)
+	if (watch_open_streams(w, &live, e) < 0)
 		return e->code;
 	if (live_armed(&live, SANDBOX_HELD, e) < 0)
 		return e->code == 0 ? -ECANCELED : e->code;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auto.h"
 #include "condition.h"
 #include "judge.h"
 #include "level.h"
@@ -26,7 +27,7 @@ struct gauge {
 struct gauge_state {
 	struct level level;
 	double value;
-	bool known;
+	bool known, looked;
 };
 
 static int gauge_compile(struct gauge *gauge, const char *regex, struct err *e)
@@ -157,23 +158,38 @@ static bool gauge_is_true(const struct gauge *gauge, double value)
 	return gauge->above ? value > gauge->limit : value < gauge->limit;
 }
 
-/* True already: it would end the capture at once. */
-static int gauge_probe(struct condition *c, struct err *e)
+/* The number now; an error if there is none. */
+static int gauge_now(const struct condition *c, double *value, struct err *e)
 {
-	const struct gauge *gauge = c->data;
 	const struct reading_selector *reading = c->selectors[0].data;
-	char text[READING_TEXT];
+	autofree char *text = malloc(READING_TEXT);
 	size_t size;
-	double value;
 
+	if (!text)
+		return err_set(e, "no memory");
 	if (reading_read(reading, text, &size, e) < 0)
 		return e->code;
-	if (!gauge_read(gauge, text, size, &value))
-		err_set(e, "t.gauge: there is no such number in '%s'", reading->path);
-	else if (gauge_is_true(gauge, value) && !gauge->hold && !c->parent)
-		err_set(e, "t.gauge: '%s' is true already: the number is %.12g", c->name, value);
-	else
+	if (gauge_read(c->data, text, size, value))
 		return 0;
+	err_set(e, "t.gauge: there is no such number in '%s'", reading->path);
+	return err_exit(e, EXIT_HOST);
+}
+
+static int gauge_probe(struct condition *c, struct err *e)
+{
+	double value;
+
+	return gauge_now(c, &value, e);
+}
+
+static int gauge_refuse(struct condition *c, struct err *e)
+{
+	const struct gauge *gauge = c->data;
+	double value;
+
+	if (gauge->hold || c->parent || gauge_now(c, &value, e) < 0 || !gauge_is_true(gauge, value))
+		return e->code;
+	err_set(e, "t.gauge: '%s' is true already: the number is %.12g", c->name, value);
 	return err_exit(e, EXIT_HOST);
 }
 
@@ -199,14 +215,19 @@ static void gauge_see(struct condition *c, const struct selector *s, const struc
 {
 	const struct gauge *gauge = c->data;
 	struct gauge_state *state = c->state;
+	bool first;
 
 	(void)s;
+	first = !state->looked;
+	state->looked = true;
 	state->known = gauge_read(gauge, (const char *)o->data, o->size, &state->value);
 	if (!state->known || !gauge_is_true(gauge, state->value)) {
 		level_off(&state->level);
 		return;
 	}
 	level_on(&state->level, o->time);
+	if (first && c->was_true)
+		state->level.told = true;
 	if (o->time >= judge_armed(c) && level_held(&state->level, gauge->hold, o->time + 1))
 		gauge_fire(c, o->time);
 }
@@ -257,6 +278,7 @@ const struct condition_ops gauge_condition = {
 	.type = "gauge",
 	.decode = gauge_decode,
 	.probe = gauge_probe,
+	.refuse = gauge_refuse,
 	.begin = gauge_begin,
 	.see = gauge_see,
 	.explain = gauge_explain,

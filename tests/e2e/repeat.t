@@ -57,6 +57,27 @@ t "room: the oldest made room, the last two are there, and what is not of this r
 t "room: it says what it removed" has "$T/room.err" "removed '.*-[0-9A-Z]{4}.tar.zst', to keep to max_disk"
 t "room: what is not of this run is untouched" test -e "$T/room/numbers-before-20260101T000000Z-AAAA.tar.zst"
 
+# A number that is too high stays so: it has to become so again.
+echo "queue 1" >"$T/number"
+recipe gauge <<LUA
+-- When is it too high?
+return {
+  collect = t.files "/proc/uptime",
+  stop = t.gauge { "$T/number", line = "queue", above = 10, every = "50ms" },
+  max_bundles = 2, cooldown = "100ms",
+}
+LUA
+capture gauge "$T/gauge.lua"
+echo "queue 11" >"$T/number"
+t "gauge: it goes on, though it is still true" await 20 records gauge 2
+sleep 0.5
+t "gauge: that alone is no second time" is "$(bundles gauge)" 1
+echo "queue 2" >"$T/number"
+sleep 0.3
+echo "queue 12" >"$T/number"
+t "gauge: once it was not, it is" ended $pid 20
+t "gauge: with two bundles" is "$(bundles gauge)" 2
+
 again change 'max_bundles = 2, cooldown = "1s"'
 capture change "$T/change.lua"
 again change 'max_bundles = 3, cooldown = "1s"'

@@ -718,14 +718,20 @@ static void a_gauge_can_have_to_hold(void **state)
 static void a_gauge_that_is_true_already_is_refused(void **state)
 {
 	struct bench *b = *state;
-	autofree char *text = own_json(GAUGE(",'line':'MemTotal','above':1"));
 	struct err e = ERR_INIT;
 
-	b->spec = json_loads(text, 0, NULL);
-	assert_int_equal(condition_decode(&b->c, b->spec, 0, &e), 0);
-	assert_true(condition_probe(&b->c, b->tracing, &e) < 0);
+	begin(b, GAUGE(",'line':'MemTotal','above':1"));
+	assert_true(condition_refuse(&b->c, &e) < 0);
 	assert_non_null(strstr(e.text, "'c' is true already"));
 	assert_int_equal(e.exit, EXIT_HOST);
+	/* between two captures it has to become so anew */
+	b->c.was_true = true;
+	read_as(b, 2000, "MemTotal: 2");
+	read_as(b, 3000, "MemTotal: 3");
+	assert_int_equal(b->n, 0);
+	read_as(b, 4000, "MemTotal: 1");
+	read_as(b, 5000, "MemTotal: 2");
+	assert_int_equal(b->n, 1);
 }
 
 static void what_says_nothing_is_refused(void **state)
