@@ -8,6 +8,8 @@
 #include "prepare.h"
 #include "state.h"
 #include "source/ftrace_plan.h"
+#include "eventstream.h"
+#include "packetstream.h"
 #include "selector/packet.h"
 #include "selector/reading.h"
 #include "units.h"
@@ -168,6 +170,31 @@ static void check_what(const struct condition *c, int depth)
 		check_what(&c->parts[i], depth + 2);
 }
 
+static int check_every(void *arg, struct condition *c)
+{
+	uint64_t *every = arg;
+
+	for (size_t i = 0; i < c->n_selectors; i++) {
+		const struct reading_selector *reading = c->selectors[i].data;
+
+		if (c->selectors[i].ops->stream == STREAM_READINGS && reading->every > *every)
+			*every = reading->every;
+	}
+	return 0;
+}
+
+/* How late it is decided, ns: all streams of the plan have to be seen up to then. */
+static uint64_t check_lateness(const struct plan *plan, const struct condition *c)
+{
+	uint64_t every = 0, delay = EVENTSTREAM_DELAY;
+
+	for (size_t i = 0; i < plan->n_selectors; i++)
+		if (plan->selectors[i]->ops->stream == STREAM_PACKETS)
+			delay = packetstream_delay();
+	condition_each((struct condition *)c, check_every, &every);
+	return every + delay + NS_PER_MS;
+}
+
 static void check_condition(const struct plan *plan, const struct condition *c)
 {
 	check_what(c, 1);
@@ -180,8 +207,8 @@ static void check_condition(const struct plan *plan, const struct condition *c)
 						  "task is not among them"
 						: "");
 	else
-		printf("      tier 2: decided by tracer, up to 1 ms after the event, since %s\n",
-		       condition_why(c));
+		printf("      tier 2: decided by tracer, up to %s later, since %s\n",
+		       duration_about(check_lateness(plan, c)).text, condition_why(c));
 }
 
 static void check_ends(const struct prepared *p)
