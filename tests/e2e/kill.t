@@ -80,6 +80,7 @@ await 20 partial
 kill -STOP $pid
 t "behind its back there is a tarball" await 20 test -e "$state/sealed"
 kill -9 $pid
+await 10 nobody # who removes the raw data goes on
 mkdir "$T/elsewhere"
 run "$tracer" recover -o "$T/elsewhere" "$(id_of sealed)"
 t "recover names it" [ -f "$(cat "$T/out")" ]
