@@ -1,6 +1,6 @@
 # The shipped recipes for what stands still, multiplies or dies, each provoked for real, with its twin.
 . "$(dirname "$0")/../lib.sh"
-need trace-cmd fsfreeze
+need trace-cmd fsfreeze tshark
 
 watching() {
 	sleep 0.3
@@ -32,6 +32,25 @@ t "tcp-stall: a second after the first data that was not acknowledged" within "$
 t "tcp-stall: the retransmissions are in the ring" has "$b/trace/tcp.txt" 'tcp_retransmit_skb:.*dport=19700'
 kill $sender 2>/dev/null
 ip -n $srv addr add 10.77.0.1/24 dev cable
+
+# A connection whose other side is killed: what is sent then comes back as a reset.
+nsenter --net=/run/netns/$srv "$provoke/stream" take 10.77.0.1 19701 >"$T/taken2" 9<&- &
+taker=$!
+await 5 has "$T/taken2" ready
+capture_in $cli tcp-reset "$top/recipes/tcp-reset.lua" 10.77.0.1 19701
+engine=$pid
+nsenter --net=/run/netns/$cli "$provoke/stream" send 10.77.0.1 19701 --for 10000 >"$T/sent2" 9<&- &
+sender=$!
+sleep 0.5
+pid=$engine
+t "tcp-reset: a connection that goes well is none" watching tcp-reset
+kill -9 $taker
+t "tcp-reset: it fires" ended $pid 20
+t "tcp-reset: exit code 0" code 0
+t "tcp-reset: the bundle unpacks" unpack tcp-reset || finish
+t "tcp-reset: by one of its conditions" has <(m .stop.condition) 'reset received|connection broken off'
+t "tcp-reset: the reset is among the packets" has <(tshark -r "$b"/packets/connection.pcapng -Y 'tcp.flags.reset == 1 && tcp.srcport == 19701' 2>/dev/null) RST
+kill $sender 2>/dev/null
 
 # More processes than usual.
 capture fork-storm "$top/recipes/fork-storm.lua" limit=150
