@@ -5,8 +5,6 @@
 
 #include "auto.h"
 
-#define CONDITION_PARTS 16
-
 static const struct condition_ops *const condition_table[] = {
 	&seen_condition,  &silence_condition, &expect_condition, &rate_condition,
 	&gauge_condition, &hung_condition,    &all_condition,    &sequence_condition,
@@ -178,6 +176,7 @@ void condition_free(struct condition *c)
 	free(c->parts);
 	if (c->ops && c->ops->free)
 		c->ops->free(c);
+	free(c->data);
 	*c = (struct condition) { 0 };
 }
 
@@ -190,8 +189,8 @@ const char *condition_why(const struct condition *c)
 {
 	if (c->parent)
 		return "the kernel cannot join conditions";
-	if (c->ops != &seen_condition)
-		return "the kernel has no trigger for what does not happen, or how often";
+	if (c->ops->why)
+		return c->ops->why;
 	if (selector_why(&c->selectors[0]))
 		return selector_why(&c->selectors[0]);
 	if (c->arm_after)

@@ -12,6 +12,8 @@
 #include "selector.h"
 #include "tracing.h"
 
+#define CONDITION_PARTS 16 /* that one can be made of */
+
 struct condition_ops;
 struct judge;
 
@@ -44,14 +46,15 @@ struct condition {
 	bool was_true;   /* when the capture was prepared: it has to become so again */
 	struct selector *selectors;
 	size_t n_selectors;
-	void *data;          /* made by ops->decode, freed by ops->free */
+	void *data;          /* made by ops->decode, allocated; freed with C */
 	struct judge *judge; /* that it is before, NULL while nobody judges */
-	void *state;         /* of the judging: made by ops->begin, freed by ops->end */
+	void *state; /* of the judging: made by ops->begin, allocated; freed with the judge */
 };
 
 struct condition_ops {
 	const char *type;         /* the plan's word: "silence" */
 	const char *const *roles; /* of its selectors, NULL if there is just one */
+	const char *why; /* the kernel cannot decide it; NULL: that is up to its selector */
 
 	/* Reads the spec beyond the common fields, and makes the selectors; no look at the host. */
 	int (*decode)(struct condition *c, struct err *e);
@@ -84,8 +87,10 @@ struct condition_ops {
 	/* How near it is, in a few words. NULL: hits are all there is to tell. */
 	void (*tell)(const struct condition *c, char *text, size_t room);
 
-	void (*end)(struct condition *c);  /* frees c->state; NULL is fine */
-	void (*free)(struct condition *c); /* frees c->data; NULL and half-decoded are fine */
+	/* Free what c->state, or c->data, holds beside itself; NULL and half-decoded are fine
+	 * there. NULL where that is nothing. */
+	void (*end)(struct condition *c);
+	void (*free)(struct condition *c);
 };
 
 extern const struct condition_ops seen_condition;
@@ -121,7 +126,7 @@ int condition_each(struct condition *c, condition_visit *visit, void *arg);
 /* Decodes its only selector from `of`, which has to be of that kind. */
 int condition_decode_only(struct condition *c, const struct selector_ops *kind, struct err *e);
 
-/* A number of the spec, at least LEAST; DEFAULT if it is not there. */
+/* A number of the spec, LEAST at least; *ret stays as it is if there is none. */
 int condition_number(const struct condition *c, const char *key, uint64_t least, uint64_t *ret,
 		     struct err *e);
 

@@ -92,6 +92,7 @@ void judge_free(struct judge *j)
 	for (size_t i = 0; i < j->n; i++) {
 		if (j->all[i]->ops->end)
 			j->all[i]->ops->end(j->all[i]);
+		free(take_ptr(j->all[i]->state));
 		j->all[i]->judge = NULL;
 	}
 	if (j->tallies)

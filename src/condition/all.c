@@ -11,7 +11,7 @@ struct all {
 
 /* When each part became true last, 0 if it has not. */
 struct all_state {
-	uint64_t times[16];
+	uint64_t times[CONDITION_PARTS];
 	bool uncertain;
 };
 
@@ -78,25 +78,12 @@ static void all_tell(const struct condition *c, char *text, size_t room)
 	snprintf(text, room, "%zu of %zu", n, c->n_parts);
 }
 
-static void all_end(struct condition *c)
-{
-	free(c->state);
-	c->state = NULL;
-}
-
-static void all_free(struct condition *c)
-{
-	free(c->data);
-	c->data = NULL;
-}
-
 const struct condition_ops all_condition = {
 	.type = "all",
+	.why = "the kernel cannot join conditions",
 	.decode = all_decode,
 	.begin = all_begin,
 	.part = all_part,
 	.explain = all_explain,
 	.tell = all_tell,
-	.end = all_end,
-	.free = all_free,
 };

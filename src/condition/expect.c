@@ -176,14 +176,9 @@ static void expect_end(struct condition *c)
 	c->state = NULL;
 }
 
-static void expect_free(struct condition *c)
-{
-	free(c->data);
-	c->data = NULL;
-}
-
 const struct condition_ops expect_condition = {
 	.type = "expect",
+	.why = "the kernel has no trigger for what does not happen",
 	.roles = expect_roles,
 	.decode = expect_decode,
 	.probe = expect_probe,
@@ -194,5 +189,4 @@ const struct condition_ops expect_condition = {
 	.explain = expect_explain,
 	.tell = expect_tell,
 	.end = expect_end,
-	.free = expect_free,
 };

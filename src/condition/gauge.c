@@ -187,7 +187,7 @@ static int gauge_refuse(struct condition *c, struct err *e)
 	const struct gauge *gauge = c->data;
 	double value;
 
-	if (gauge->hold || c->parent || gauge_now(c, &value, e) < 0 || !gauge_is_true(gauge, value))
+	if (gauge->hold || gauge_now(c, &value, e) < 0 || !gauge_is_true(gauge, value))
 		return e->code;
 	err_set(e, "t.gauge: '%s' is true already: the number is %.12g", c->name, value);
 	return err_exit(e, EXIT_HOST);
@@ -255,12 +255,6 @@ static void gauge_tell(const struct condition *c, char *text, size_t room)
 		snprintf(text, room, "not read yet");
 }
 
-static void gauge_end(struct condition *c)
-{
-	free(c->state);
-	c->state = NULL;
-}
-
 static void gauge_free(struct condition *c)
 {
 	struct gauge *gauge = c->data;
@@ -270,12 +264,11 @@ static void gauge_free(struct condition *c)
 		pcre2_match_data_free(gauge->match);
 		pcre2_match_context_free(gauge->limits);
 	}
-	free(gauge);
-	c->data = NULL;
 }
 
 const struct condition_ops gauge_condition = {
 	.type = "gauge",
+	.why = "the kernel has triggers for its events only",
 	.decode = gauge_decode,
 	.probe = gauge_probe,
 	.refuse = gauge_refuse,
@@ -283,6 +276,5 @@ const struct condition_ops gauge_condition = {
 	.see = gauge_see,
 	.explain = gauge_explain,
 	.tell = gauge_tell,
-	.end = gauge_end,
 	.free = gauge_free,
 };

@@ -140,25 +140,12 @@ static void hung_tell(const struct condition *c, char *text, size_t room)
 		 (unsigned long long)state->longest / NS_PER_MS);
 }
 
-static void hung_end(struct condition *c)
-{
-	free(c->state);
-	c->state = NULL;
-}
-
-static void hung_free(struct condition *c)
-{
-	free(c->data);
-	c->data = NULL;
-}
-
 const struct condition_ops hung_condition = {
 	.type = "hung",
+	.why = "the kernel has triggers for its events only",
 	.decode = hung_decode,
 	.begin = hung_begin,
 	.see = hung_see,
 	.explain = hung_explain,
 	.tell = hung_tell,
-	.end = hung_end,
-	.free = hung_free,
 };

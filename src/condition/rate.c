@@ -167,20 +167,9 @@ static void rate_tell(const struct condition *c, char *text, size_t room)
 		 (unsigned long long)state->seen);
 }
 
-static void rate_end(struct condition *c)
-{
-	free(c->state);
-	c->state = NULL;
-}
-
-static void rate_free(struct condition *c)
-{
-	free(c->data);
-	c->data = NULL;
-}
-
 const struct condition_ops rate_condition = {
 	.type = "rate",
+	.why = "the kernel has no trigger for how often something happens",
 	.decode = rate_decode,
 	.begin = rate_begin,
 	.see = rate_see,
@@ -188,6 +177,4 @@ const struct condition_ops rate_condition = {
 	.due = rate_due,
 	.explain = rate_explain,
 	.tell = rate_tell,
-	.end = rate_end,
-	.free = rate_free,
 };

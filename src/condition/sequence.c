@@ -13,13 +13,13 @@
 struct sequence {
 	uint64_t within; /* 0: ever */
 	size_t n_key;
-	struct key_part key[16][KEY_PARTS]; /* for each part */
+	struct key_part key[CONDITION_PARTS][KEY_PARTS]; /* for each part */
 };
 
 /* For each part the keys that wait for it, with the time at which the first part was seen: the
  * latest, which leaves the most time. The first waits for nobody. */
 struct sequence_state {
-	struct obligations *waiting[16];
+	struct obligations *waiting[CONDITION_PARTS];
 };
 
 static int sequence_decode_key(struct condition *c, const json_t *list, struct err *e)
@@ -62,9 +62,11 @@ static int sequence_probe(struct condition *c, struct err *e)
 			if (selector_find_part(&c->parts[i].selectors[0], &sequence->key[i][k], e) <
 			    0)
 				return e->code;
-	for (size_t i = 1; i < c->n_parts; i++)
+	/* twice: what the last one narrows holds for the first ones too */
+	for (size_t i = 0; i < 2 * c->n_parts; i++)
 		for (size_t k = 0; k < sequence->n_key; k++)
-			if (key_parts_join(&sequence->key[0][k], &sequence->key[i][k], e) < 0)
+			if (key_parts_join(&sequence->key[0][k], &sequence->key[i % c->n_parts][k],
+					   e) < 0)
 				return e->code;
 	return 0;
 }
@@ -182,18 +184,11 @@ static void sequence_end(struct condition *c)
 
 	for (size_t i = 1; state && i < c->n_parts; i++)
 		obligations_free(state->waiting[i]);
-	free(state);
-	c->state = NULL;
-}
-
-static void sequence_free(struct condition *c)
-{
-	free(c->data);
-	c->data = NULL;
 }
 
 const struct condition_ops sequence_condition = {
 	.type = "sequence",
+	.why = "the kernel cannot join conditions",
 	.decode = sequence_decode,
 	.probe = sequence_probe,
 	.begin = sequence_begin,
@@ -201,5 +196,4 @@ const struct condition_ops sequence_condition = {
 	.explain = sequence_explain,
 	.tell = sequence_tell,
 	.end = sequence_end,
-	.free = sequence_free,
 };

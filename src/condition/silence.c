@@ -102,20 +102,9 @@ static void silence_tell(const struct condition *c, char *text, size_t room)
 		snprintf(text, room, "none seen yet, cannot fire");
 }
 
-static void silence_end(struct condition *c)
-{
-	free(c->state);
-	c->state = NULL;
-}
-
-static void silence_free(struct condition *c)
-{
-	free(c->data);
-	c->data = NULL;
-}
-
 const struct condition_ops silence_condition = {
 	.type = "silence",
+	.why = "the kernel has no trigger for what does not happen",
 	.decode = silence_decode,
 	.begin = silence_begin,
 	.see = silence_see,
@@ -123,6 +112,4 @@ const struct condition_ops silence_condition = {
 	.due = silence_due,
 	.explain = silence_explain,
 	.tell = silence_tell,
-	.end = silence_end,
-	.free = silence_free,
 };
