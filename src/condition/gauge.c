@@ -1,7 +1,5 @@
 /* t.gauge: a number in a file is above or below a limit, for so long. */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
-#include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +7,7 @@
 #include "condition.h"
 #include "judge.h"
 #include "level.h"
+#include "pattern.h"
 #include "selector/reading.h"
 #include "units.h"
 
@@ -17,11 +16,9 @@ struct gauge {
 	bool above; /* else below */
 	bool bytes; /* the limit is a size: the unit in the file counts */
 	uint64_t hold;
-	const char *line;  /* how the line begins, NULL: the first */
-	uint64_t column;   /* in words, from 1; 0: the first number of the line */
-	pcre2_code *regex; /* whose first group is the number; NULL if there is none */
-	pcre2_match_data *match;
-	pcre2_match_context *limits;
+	const char *line;      /* how the line begins, NULL: the first */
+	uint64_t column;       /* in words, from 1; 0: the first number of the line */
+	struct pattern *regex; /* whose first group is the number; NULL if there is none */
 };
 
 struct gauge_state {
@@ -29,29 +26,6 @@ struct gauge_state {
 	double value;
 	bool known, looked;
 };
-
-static int gauge_compile(struct gauge *gauge, const char *regex, struct err *e)
-{
-	PCRE2_UCHAR words[200];
-	PCRE2_SIZE at;
-	int code;
-
-	gauge->regex = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED, PCRE2_MULTILINE,
-				     &code, &at, NULL);
-	if (!gauge->regex) {
-		pcre2_get_error_message(code, words, sizeof(words));
-		err_set(e, "regex '%s': %s at character %zu", regex, (const char *)words,
-			(size_t)at + 1);
-		return err_exit(e, EXIT_USAGE);
-	}
-	gauge->match = pcre2_match_data_create_from_pattern(gauge->regex, NULL);
-	gauge->limits = pcre2_match_context_create(NULL);
-	if (!gauge->match || !gauge->limits)
-		return err_set(e, "no memory");
-	pcre2_set_match_limit(gauge->limits, 100000);
-	pcre2_set_depth_limit(gauge->limits, 1000);
-	return 0;
-}
 
 static int gauge_limit(struct gauge *gauge, const json_t *spec, struct err *e)
 {
@@ -77,7 +51,8 @@ static int gauge_decode(struct condition *c, struct err *e)
 	if (gauge_limit(gauge, c->spec, e) < 0 ||
 	    condition_number(c, "column", 1, &gauge->column, e) < 0 ||
 	    condition_number(c, "hold", 0, &gauge->hold, e) < 0 ||
-	    (regex && gauge_compile(gauge, regex, e) < 0) || condition_make_selectors(c, 1, e) < 0)
+	    (regex && pattern_compile(&gauge->regex, regex, true, e) < 0) ||
+	    condition_make_selectors(c, 1, e) < 0)
 		return e->code;
 	return condition_decode_only(c, &file_selector, e);
 }
@@ -119,19 +94,12 @@ static const char *gauge_column(const struct gauge *gauge, const char *line)
 
 static const char *gauge_find(const struct gauge *gauge, const char *text, size_t size)
 {
-	const PCRE2_SIZE *groups;
 	const char *line;
-	int n;
 
-	if (!gauge->regex) {
-		line = gauge_line(gauge, text);
-		return line ? gauge_column(gauge, line) : NULL;
-	}
-	n = pcre2_match(gauge->regex, (PCRE2_SPTR)text, size, 0, 0, gauge->match, gauge->limits);
-	groups = pcre2_get_ovector_pointer(gauge->match);
-	if (n < 1 || groups[n > 1 ? 2 : 0] == PCRE2_UNSET)
-		return NULL;
-	return text + groups[n > 1 ? 2 : 0];
+	if (gauge->regex)
+		return pattern_find(gauge->regex, text, size);
+	line = gauge_line(gauge, text);
+	return line ? gauge_column(gauge, line) : NULL;
 }
 
 /* The number in the text, in bytes if the limit is a size. */
@@ -259,11 +227,8 @@ static void gauge_free(struct condition *c)
 {
 	struct gauge *gauge = c->data;
 
-	if (gauge) {
-		pcre2_code_free(gauge->regex);
-		pcre2_match_data_free(gauge->match);
-		pcre2_match_context_free(gauge->limits);
-	}
+	if (gauge)
+		pattern_free(gauge->regex);
 }
 
 const struct condition_ops gauge_condition = {

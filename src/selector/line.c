@@ -1,19 +1,16 @@
 /* t.line: a line of the kernel log, seen as the event printk:console. */
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "auto.h"
+#include "pattern.h"
 #include "selector.h"
 
 /* What the kernel's own glob cannot say: a pattern, or a text with characters that its filters know
  * no escape for. */
 struct line {
-	pcre2_code *code;
-	pcre2_match_data *match;
-	pcre2_match_context *limits;
+	struct pattern *regex;
 	char *text;
 };
 
@@ -23,34 +20,10 @@ static void line_free(struct selector *s)
 
 	if (!line)
 		return;
-	pcre2_code_free(line->code);
-	pcre2_match_data_free(line->match);
-	pcre2_match_context_free(line->limits);
+	pattern_free(line->regex);
 	free(line->text);
 	free(line);
 	s->data = NULL;
-}
-
-static int line_compile(struct line *line, const char *regex, struct err *e)
-{
-	PCRE2_UCHAR words[200];
-	PCRE2_SIZE at;
-	int code;
-
-	line->code = pcre2_compile((PCRE2_SPTR)regex, PCRE2_ZERO_TERMINATED, 0, &code, &at, NULL);
-	if (!line->code) {
-		pcre2_get_error_message(code, words, sizeof(words));
-		err_set(e, "regex '%s': %s at character %zu", regex, (const char *)words,
-			(size_t)at + 1);
-		return err_exit(e, EXIT_USAGE);
-	}
-	line->match = pcre2_match_data_create_from_pattern(line->code, NULL);
-	line->limits = pcre2_match_context_create(NULL);
-	if (!line->match || !line->limits)
-		return err_set(e, "no memory");
-	pcre2_set_match_limit(line->limits, 100000);
-	pcre2_set_depth_limit(line->limits, 1000);
-	return 0;
 }
 
 static int line_decode(struct selector *s, struct err *e)
@@ -73,7 +46,7 @@ static int line_decode(struct selector *s, struct err *e)
 	if (!line)
 		return err_set(e, "no memory");
 	if (regex)
-		return line_compile(line, regex, e);
+		return pattern_compile(&line->regex, regex, false, e);
 	line->text = strdup(text);
 	return line->text ? 0 : err_set(e, "no memory");
 }
@@ -108,8 +81,7 @@ static bool line_match(const struct selector *s, const struct observation *o)
 	text = field_string(msg, o->data, o->size, &length);
 	if (line->text)
 		return memmem(text, length, line->text, strlen(line->text)) != NULL;
-	return pcre2_match(line->code, (PCRE2_SPTR)text, length, 0, 0, line->match, line->limits) >=
-	       0;
+	return pattern_matches(line->regex, text, length);
 }
 
 const struct selector_ops line_selector = {
