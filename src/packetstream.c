@@ -1,5 +1,6 @@
 #include "packetstream.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -18,6 +19,7 @@
 struct lane {
 	const struct selector *selector;
 	struct tap tap;
+	struct pollfd *polled; /* NULL: nobody waits */
 	struct stampclock clock;
 	uint32_t snaplen;
 	struct observation *queue; /* the data of the i-th is at bytes + i * snaplen */
@@ -114,10 +116,12 @@ void packetstream_close(struct packetstream *s)
 	free(s);
 }
 
-size_t packetstream_fds(const struct packetstream *s, int *fds)
+size_t packetstream_fds(struct packetstream *s, struct pollfd *fds)
 {
-	for (size_t i = 0; i < s->n; i++)
-		fds[i] = s->lanes[i].tap.fd;
+	for (size_t i = 0; i < s->n; i++) {
+		fds[i] = (struct pollfd) { .fd = s->lanes[i].tap.fd, .events = POLLIN };
+		s->lanes[i].polled = &fds[i];
+	}
 	return s->n;
 }
 
@@ -182,7 +186,9 @@ static void lane_look(struct packetstream *s, struct lane *lane, uint64_t now)
 	stampclock_set(&lane->clock, &anchor);
 	n = pcap_dispatch(lane->tap.pcap, room, lane_packet, (u_char *)lane);
 	s->missed |= lane_dropped(lane);
-	s->missed |= n < 0; /* the interface is gone: the others go on */
+	s->missed |= n < 0;
+	if (n < 0 && lane->polled)
+		lane->polled->fd = -1; /* the interface is gone: the others go on */
 	if (n < 0 || (size_t)n < room) {
 		stampclock_caught_up(&lane->clock);
 		lane->seen = now - packetstream_delay();

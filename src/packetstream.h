@@ -12,6 +12,7 @@
 uint64_t packetstream_delay(void);
 
 struct packetstream;
+struct pollfd;
 
 /* A tap for each of N selectors that is for packets, with root's privileges; *ret stays NULL if
  * there is none. *ret is the caller's. */
@@ -21,9 +22,9 @@ int packetstream_open(struct packetstream **ret, struct selector *const *selecto
 /* NULL is fine. */
 void packetstream_close(struct packetstream *s);
 
-/* What to wait for: appends its descriptors to FDS, which has room for as many as there are
- * selectors. Returns how many. */
-size_t packetstream_fds(const struct packetstream *s, int *fds);
+/* What to wait for: fills FDS, which has room for as many as there are selectors. One whose
+ * interface is gone is taken out there. Returns how many. */
+size_t packetstream_fds(struct packetstream *s, struct pollfd *fds);
 
 /* Takes in what there is now, NOW being the boot clock. Packets from before SINCE are passed over.
  */

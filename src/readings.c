@@ -188,6 +188,8 @@ static void lane_look_at_pressure(struct readings *r, const struct lane *lane)
 	/* with an error, its cgroup is gone */
 	if (lane->polled && (lane->polled->revents & (POLLPRI | POLLERR)) == POLLPRI)
 		readings_queue(r, lane, "", 0);
+	if (lane->polled && lane->polled->revents & POLLERR)
+		lane->polled->fd = -1;
 	if (lane->polled)
 		lane->polled->revents = 0;
 }

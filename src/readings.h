@@ -1,5 +1,5 @@
-/* What tracer itself looks at again and again for conditions, files, paths and the kernel's
- * pressure, as one stream. A reading has the time at which it came in. */
+/* What tracer itself looks at again and again for conditions, as one stream: files, paths, tasks,
+ * the kernel's pressure. A reading has the time at which it came in. */
 #pragma once
 
 #include <stdbool.h>

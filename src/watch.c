@@ -9,18 +9,15 @@
 
 #include "auto.h"
 #include "clock.h"
-#include "eventstream.h"
 #include "instance.h"
 #include "judge.h"
 #include "live.h"
 #include "message.h"
-#include "packetstream.h"
-#include "readings.h"
+#include "streams.h"
 #include "units.h"
 #include "watchlist.h"
 
 #define TELL_EVERY (NS_PER_S / 2)
-#define LOOK_EVERY (NS_PER_MS / 2)
 /* Of the watch instance, which holds only what the kernel has filtered: of each CPU, and in all
  * where a condition may want each of many. */
 #define WATCH_KB 64
@@ -38,13 +35,13 @@ struct watch {
 	int *raw; /* trace_pipe_raw of each CPU, -1 where it has none */
 	int comms;
 	int tracing_on; /* of the watch instance itself; -1 if there is none */
-	struct eventstream *events;
-	struct packetstream *packets; /* NULL if no condition looks for any */
-	struct readings *readings;    /* the same */
-	uint64_t start;               /* boot clock */
 	struct watchlist *list;
 	bool restarted;
-	uint64_t told; /* boot clock: when progress was last brought up to date */
+	/* of its process: */
+	struct streams_ring ring;
+	struct streams *streams;
+	uint64_t start; /* boot clock */
+	uint64_t told;  /* boot clock: when progress was last brought up to date */
 };
 
 static int watch_allocate(struct watch *w, struct capture *c, struct err *e)
@@ -184,9 +181,7 @@ void watch_free(struct watch *w)
 		close(w->comms);
 	if (w->tracing_on >= 0)
 		close(w->tracing_on);
-	eventstream_free(w->events);
-	packetstream_close(w->packets);
-	readings_close(w->readings);
+	streams_close(w->streams);
 	watchlist_free(w->list);
 	judge_free(w->judge);
 	free(w->raw);
@@ -208,15 +203,6 @@ int watch_descriptors(const struct watch *w, int **fds, size_t *n, struct err *e
 	list[(*n)++] = w->tracing_on;
 	*fds = list;
 	return 0;
-}
-
-static enum page watch_page(void *arg, unsigned cpu, void *page)
-{
-	const struct watch *w = arg;
-
-	if (w->raw[cpu] < 0)
-		return PAGE_END;
-	return read(w->raw[cpu], page, w->layout.page_size) > 0 ? PAGE_READ : PAGE_NONE;
 }
 
 static void watch_fired(void *arg, const struct verdict *verdict)
@@ -251,189 +237,16 @@ static void watch_tell(struct watch *w)
 	judge_tell(w->judge);
 }
 
-/* Before what comes behind it is shown. */
-static void watch_note_loss(struct watch *w)
-{
-	uint64_t lost;
-
-	if (eventstream_missed(w->events, &lost))
-		judge_hole(w->judge, STREAM_EVENTS, lost);
-}
-
-static void watch_look(struct watch *w)
-{
-	uint64_t now = clock_boot();
-
-	eventstream_look(w->events, now);
-	watch_note_loss(w);
-	if (w->packets)
-		packetstream_look(w->packets, now, w->start);
-	if (w->packets && packetstream_missed(w->packets))
-		judge_hole(w->judge, STREAM_PACKETS, now);
-	if (w->readings)
-		readings_look(w->readings, now);
-}
-
-/* What a stream has next; without one, the time before which it will have none. */
-struct next {
-	uint64_t time;
-	bool there;
-};
-
-static struct next watch_next_event(struct watch *w)
-{
-	unsigned cpu;
-	const struct ringpage_record *record = eventstream_peek(w->events, &cpu);
-
-	return (struct next) { record ? record->time : eventstream_seen(w->events), record };
-}
-
-static struct next watch_next_packet(struct watch *w)
-{
-	const struct selector *selector;
-	const struct observation *packet;
-
-	if (!w->packets)
-		return (struct next) { .time = UINT64_MAX };
-	packet = packetstream_peek(w->packets, &selector);
-	return (struct next) { packet ? packet->time : packetstream_seen(w->packets), packet };
-}
-
-static struct next watch_next_reading(struct watch *w)
-{
-	const struct selector *selector;
-
-	if (!w->readings)
-		return (struct next) { .time = UINT64_MAX };
-	return (struct next) { readings_seen(w->readings), readings_peek(w->readings, &selector) };
-}
-
-static void watch_show_event(struct watch *w)
-{
-	unsigned cpu;
-	const struct ringpage_record *record = eventstream_peek(w->events, &cpu);
-
-	watchlist_show(w->list, w->judge, cpu, record);
-	eventstream_take(w->events);
-	watch_note_loss(w);
-}
-
-static void watch_show_packet(struct watch *w)
-{
-	const struct selector *selector;
-	const struct observation *packet = packetstream_peek(w->packets, &selector);
-
-	judge_see(w->judge, selector, packet);
-	packetstream_take(w->packets);
-}
-
-static void watch_show_reading(struct watch *w)
-{
-	const struct selector *selector;
-	const struct observation *reading = readings_peek(w->readings, &selector);
-
-	judge_see(w->judge, selector, reading);
-	readings_take(w->readings);
-}
-
-/* Shows the oldest of what all streams have, if no stream can have an older one yet. */
-static bool watch_show_next(struct watch *w)
-{
-	static void (*const show[])(struct watch *) = {
-		[STREAM_EVENTS] = watch_show_event,
-		[STREAM_PACKETS] = watch_show_packet,
-		[STREAM_READINGS] = watch_show_reading,
-	};
-	const struct next next[STREAMS] = {
-		[STREAM_EVENTS] = watch_next_event(w),
-		[STREAM_PACKETS] = watch_next_packet(w),
-		[STREAM_READINGS] = watch_next_reading(w),
-	};
-	int first = 0;
-
-	for (int i = 1; i < STREAMS; i++)
-		if (next[i].time < next[first].time ||
-		    (next[i].time == next[first].time && next[i].there > next[first].there))
-			first = i;
-	if (next[first].there)
-		show[first](w);
-	else
-		judge_reach(w->judge, next[first].time);
-	return next[first].there;
-}
-
-/* All that is certain now, in the order of time. */
-static void watch_round(struct watch *w)
-{
-	watch_look(w);
-	while (!stop_get(w->stop) && watch_show_next(w))
-		;
-	watch_tell(w);
-}
-
-/* How long after its stamp the last of the streams has a record for certain. */
-static uint64_t watch_delay(const struct watch *w)
-{
-	return w->packets ? packetstream_delay() : EVENTSTREAM_DELAY;
-}
-
-/* Whether there is something that waits for other streams to be seen. */
-static bool watch_waits(const struct watch *w)
-{
-	const struct selector *selector;
-
-	return eventstream_waits(w->events) || (w->packets && packetstream_waits(w->packets)) ||
-	       (w->readings && readings_peek(w->readings, &selector));
-}
-
-/* When there may be something to do without a new record. */
-static uint64_t watch_due(const struct watch *w)
-{
-	uint64_t now = clock_boot(), due = judge_due(w->judge), delay = watch_delay(w);
-	uint64_t wake = now + NS_PER_S;
-
-	if (watch_waits(w))
-		wake = now + EVENTSTREAM_DELAY;
-	if (due < wake - delay)
-		wake = due + delay + 1;
-	if (w->readings && readings_due(w->readings) < wake)
-		wake = readings_due(w->readings);
-	/* what is due already waits for a stream: asking all the time does not bring it */
-	return wake < now + LOOK_EVERY ? now + LOOK_EVERY : wake;
-}
-
 /* Until there is a record, the engine speaks, or something is due. The engine comes first, and is
  * left out once it has spoken its last word. */
 static void watch_wait(const struct watch *w, const struct live *live, struct pollfd *fds, size_t n)
 {
-	uint64_t now = clock_boot(), due = watch_due(w), wait = due > now ? due - now : 0;
+	uint64_t due = streams_wake(w->streams, judge_due(w->judge)), now = clock_boot();
+	uint64_t wait = due > now ? due - now : 0;
 	struct timespec timeout = { wait / NS_PER_S, wait % NS_PER_S };
 
 	fds[0] = (struct pollfd) { .fd = live->stopping ? -1 : live->engine, .events = POLLIN };
 	ppoll(fds, n, &timeout, NULL);
-	/* of a CPU that is not there, of an interface that is gone: it would be said for ever */
-	for (size_t i = 1; i < n; i++)
-		if (fds[i].revents & (POLLERR | POLLNVAL))
-			fds[i].fd = -1;
-}
-
-/* The first is the engine's. */
-static struct pollfd *watch_pollfds(const struct watch *w, size_t *n)
-{
-	size_t room = 2 + w->n_cpus + 2 * w->plan->n_selectors;
-	struct pollfd *fds = calloc(room, sizeof(*fds));
-	autofree int *taps = calloc(room, sizeof(*taps));
-
-	*n = 1;
-	if (!fds || !taps)
-		return fds;
-	for (unsigned cpu = 0; cpu < w->n_cpus; cpu++)
-		fds[(*n)++] = (struct pollfd) { .fd = w->raw[cpu], .events = POLLIN };
-	for (size_t i = w->packets ? packetstream_fds(w->packets, taps) : 0; i > 0; i--)
-		fds[(*n)++] = (struct pollfd) { .fd = taps[i - 1], .events = POLLIN };
-	if (w->readings)
-		*n += readings_fds(w->readings, fds + *n);
-	return fds;
 }
 
 static int watch_begin(struct watch *w, uint64_t start, struct err *e)
@@ -446,17 +259,18 @@ static int watch_begin(struct watch *w, uint64_t start, struct err *e)
 	judge_tell(w->judge);
 	for (int stream = 0; w->restarted && stream < STREAMS; stream++)
 		judge_hole(w->judge, stream, now);
-	return eventstream_create(&w->events, &w->layout, w->n_cpus, watch_page, w, e);
+	return 0;
 }
 
 static void watch_until_decided(struct watch *w, struct live *live)
 {
-	size_t n;
-	autofree struct pollfd *fds = watch_pollfds(w, &n);
+	autofree struct pollfd *fds = calloc(1 + streams_fds_max(w->streams), sizeof(*fds));
+	size_t n = fds ? 1 + streams_fds(w->streams, fds + 1) : 0;
 
 	while (fds && !stop_get(w->stop)) {
 		watch_wait(w, live, fds, n);
-		watch_round(w);
+		streams_show(w->streams, w->judge, w->start, w->stop);
+		watch_tell(w);
 		if (fds[0].revents)
 			live_wait(live, -1, 0);
 		if (!live->stopping || stop_get(w->stop))
@@ -477,21 +291,15 @@ static void watch_until_decided(struct watch *w, struct live *live)
 /* A successor goes on with what it still has. */
 static int watch_open_streams(struct watch *w, struct live *live, struct err *e)
 {
-	struct selector **selectors = w->plan->selectors;
-	size_t n = w->plan->n_selectors;
-
-	for (int stream = STREAM_PACKETS; stream <= STREAM_READINGS; stream++) {
-		struct err one = ERR_INIT;
-
-		if ((stream == STREAM_PACKETS
-			     ? packetstream_open(&w->packets, selectors, n, &one)
-			     : readings_open(&w->readings, selectors, n, &one)) == 0)
-			continue;
-		*e = one;
-		if (!w->restarted)
-			return e->code;
-		live_say(live, "%s: conditions see nothing of it any more", one.text);
-	}
+	w->ring = (struct streams_ring) {
+		.layout = &w->layout, .list = w->list, .cpus = w->raw, .n_cpus = w->n_cpus
+	};
+	if (streams_open(&w->streams, w->plan, &w->ring, e) == 0)
+		return 0;
+	if (!w->restarted || !w->streams)
+		return e->code;
+	live_say(live, "%s: conditions see nothing of it any more", e->text);
+	*e = (struct err)ERR_INIT;
 	return 0;
 }
 
