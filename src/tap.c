@@ -14,6 +14,8 @@
 #include "packetprogram.h"
 #include "units.h"
 
+#define LINKTYPE_RAW 101 /* in files; libpcap's DLT_RAW is another number */
+
 /* libpcap's head of packets from `any`, with the interface's index at 4. */
 #define COOKED_HEAD 20
 
@@ -119,6 +121,11 @@ uint32_t tap_packet_index(const struct tap *tap, const struct pcap_pkthdr *head,
 		return tap->index;
 	memcpy(&index, data + 4, sizeof(index));
 	return ntohl(index);
+}
+
+int tap_linktype(int link)
+{
+	return link == DLT_RAW ? LINKTYPE_RAW : link;
 }
 
 char *tap_filter_for(const char *filter, int link)

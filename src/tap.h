@@ -42,5 +42,8 @@ int tap_error(const struct tap *tap, struct err *e);
 uint32_t tap_packet_index(const struct tap *tap, const struct pcap_pkthdr *head,
 			  const uint8_t *data);
 
+/* What files call that link type (DLT_*): LINKTYPE_*. */
+int tap_linktype(int link);
+
 /* The filter's text for that link type (DLT_*). The caller frees it; NULL if there is no memory. */
 char *tap_filter_for(const char *filter, int link);

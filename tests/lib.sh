@@ -340,6 +340,20 @@ capture_with() {
 armed() { tr '\r' '\n' <"$T/$1.err" | grep -q '^recording '; }
 armed_or_gone() { armed "$1" || gone $pid; }
 
+# watching NAME: nothing has ended that capture so far.
+watching() {
+	sleep 0.3
+	is "$("$tracer" status --json | jq -r ".[] | select(.id == \"$(id_of "$1")\").stage")" watch
+}
+
+# fired NAME CONDITION: the capture, whose process is $pid, has ended by that condition; $b is its bundle.
+fired() {
+	t "$1: it fires" ended $pid 40
+	t "$1: exit code 0" code 0
+	t "$1: the bundle unpacks" unpack "$1" || finish
+	t "$1: the condition is '$2'" manifest .stop.condition "$2"
+}
+
 # id_of NAME: the ID that a capture said at its start.
 id_of() { sed -nE 's/.*recording ([0-9A-Z]{26});.*/\1/p' "$T/$1.err" | head -n 1; }
 

@@ -103,7 +103,7 @@ static bool packet_read(const struct selector *s, const struct observation *o,
 static void packet_describe(const struct selector *s, const struct observation *o, FILE *out)
 {
 	(void)s;
-	packettext_line(o->link == DLT_RAW ? 101 : o->link, o->data, o->size, o->length, out);
+	packettext_line(tap_linktype(o->link), o->data, o->size, o->length, out);
 }
 
 static void packet_free(struct selector *s)

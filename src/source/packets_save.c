@@ -12,8 +12,6 @@
 #include "units.h"
 #include "tap.h"
 
-#define LINKTYPE_RAW 101 /* in files; libpcap's DLT_RAW is another number */
-
 /* Where a record is in the ring. */
 struct place {
 	uint64_t time;
@@ -128,11 +126,6 @@ static void saver_select(struct saver *saver)
 		saver->left_until = saver->places[saver->first - 1].time;
 }
 
-static int link_in_file(int link)
-{
-	return link == DLT_RAW ? LINKTYPE_RAW : link;
-}
-
 static uint64_t saver_wall(const struct saver *saver, uint64_t boot)
 {
 	const struct save *save = saver->save;
@@ -148,7 +141,7 @@ static int saver_add_interface(struct saver *saver, uint32_t index, const char *
 {
 	struct pcapng_interface interface = {
 		.name = name,
-		.link = link_in_file(saver->names.link),
+		.link = tap_linktype(saver->names.link),
 		.snaplen = saver->packets->snaplen,
 		.filter = filter,
 	};

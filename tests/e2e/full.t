@@ -55,10 +55,12 @@ t "while sealing: it says that there is no room, and what to do" has "$T/disk.er
 t "while sealing: half a tarball has no name" is "$(tarballs)" ""
 run "$tracer" recover -o "$T/disk" "$(id_of disk)"
 t "while sealing: there is no more room for recover" code 1
+mkdir "$T/elsewhere"
+run "$tracer" recover -o "$T/elsewhere" "$(id_of disk)"
+t "while sealing: elsewhere there is" code 0
+t "while sealing: nothing is left on the full disk" is "$(ls -A "$T/disk" | grep -vx -e ballast -e lost+found)" ""
 rm "$T/disk/ballast"
-run "$tracer" recover -o "$T/disk" "$(id_of disk)"
-t "while sealing: and then there is" code 0
-t "while sealing: there is a bundle in the end" unpack disk || finish
+t "while sealing: there is a bundle in the end" unpack elsewhere || finish
 numbers_of "$b/trace/numbers.dat" | awk '$3 == 100' >"$T/numbers"
 t "while sealing: its numbers have no gap" contiguous 4 <"$T/numbers"
 t "while sealing: up to the stop" is "$(awk 'END { print $4 }' "$T/numbers")" "$(said "$T/said" stop number)"

@@ -9,12 +9,6 @@ goes_on() {
 	t "$1: its twin ends by Ctrl+C" ended $pid 20
 	t "$1: that is exit code 5" code 5
 }
-ends() { # NAME CONDITION
-	t "$1: it fires" ended $pid 20
-	t "$1: exit code 0" code 0
-	t "$1: the bundle unpacks" unpack "$1" || finish
-	t "$1: the condition is '$2'" manifest .stop.condition "$2"
-}
 
 recipe gauge <<LUA
 -- When is the number too high?
@@ -41,16 +35,16 @@ gauges 7 4096 1.25
 capture queue "$T/gauge.lua"
 at=$(boot_ns)
 gauges 101 4096 1.25
-ends queue queue
+fired queue queue
 t "queue: it has held for 300 ms" within "$(m .stop.event.boot)" $((at + 325000000)) 75000000
 gauges 7 4096 1.25
 capture room "$T/gauge.lua"
 gauges 7 1023 1.25
-ends room room
+fired room room
 gauges 7 4096 1.25
 capture third "$T/gauge.lua"
 gauges 7 4096 2.51
-ends third third
+fired third third
 gauges 7 1 1
 run "$tracer" check "$T/gauge.lua"
 t "what is true already is refused" code 3
@@ -73,7 +67,7 @@ sleep 0.3
 goes_on appears
 capture appears "$T/appears.lua"
 : >"$T/dumps/core.2"
-ends appears "$T/dumps/core.*"
+fired appears "$T/dumps/core.*"
 t "appears: its name is in the summary" has "$b/summary.txt" 'dumps/core.2 has appeared'
 
 cp "$(command -v sleep)" "$T/crasher"
@@ -98,7 +92,7 @@ sleep 0.2
 goes_on crash
 capture crash "$T/crash.lua"
 dies_of SEGV 2>/dev/null
-ends crash 'crash of crasher'
+fired crash 'crash of crasher'
 t "crash: the kernel has decided it" manifest .stop.tier 1
 t "crash: the signal is there" has <(m .stop.text) 'sig=11'
 
@@ -115,7 +109,7 @@ LUA
 	for i in $(seq $(($(nproc) * 3))); do
 		timeout 8 sh -c 'while :; do :; done' &
 	done
-	ends pressure busy
+	fired pressure busy
 	kill $(jobs -p) 2>/dev/null
 	wait
 else
@@ -148,7 +142,7 @@ fsfreeze -f "$T/ice"
 timeout 20 dd if=/dev/zero of="$T/ice/file2" bs=4k count=1 conv=fsync 2>/dev/null &
 writer=$!
 at=$(boot_ns)
-ends hung hung
+fired hung hung
 fsfreeze -u "$T/ice"
 wait $writer
 t "hung: it names the task and what it waits for" has <(m .stop.text) '^task dd \(pid=[0-9]+\) hangs for 1[0-9]{3} ms: .*(freeze|rwsem|percpu)'
@@ -174,8 +168,8 @@ sleep 0.2
 goes_on exit
 capture exit "$T/exit.lua" $watched
 kill $watched
-ends exit "end of $watched"
+fired exit "end of $watched"
 capture seven "$T/exit.lua" 1
 "$T/bin/seven" -c 'exit 7'
-ends seven seven
+fired seven seven
 finish

@@ -2,18 +2,9 @@
 . "$(dirname "$0")/../lib.sh"
 need trace-cmd fsfreeze fallocate
 
-# watching RECIPE: nothing has ended its capture so far.
-watching() {
-	sleep 0.3
-	is "$("$tracer" status --json | jq -r ".[] | select(.id == \"$(id_of "$1")\").stage")" watch
-}
-
 # fires RECIPE CONDITION: its capture ends by that condition, and all of it is there.
 fires() {
-	t "$1: it fires" ended $pid 40
-	t "$1: exit code 0" code 0
-	t "$1: the bundle unpacks" unpack "$1" || finish
-	t "$1: the condition is '$2'" manifest .stop.condition "$2"
+	fired "$1" "$2"
 	t "$1: every source is whole" is "$(m '.sources[] | select(.outcome != "ok") | .name, .note')" ""
 }
 

@@ -2,17 +2,6 @@
 . "$(dirname "$0")/../lib.sh"
 need trace-cmd fsfreeze tshark
 
-watching() {
-	sleep 0.3
-	is "$("$tracer" status --json | jq -r ".[] | select(.id == \"$(id_of "$1")\").stage")" watch
-}
-fires() { # CAPTURE CONDITION
-	t "$1: it fires" ended $pid 40
-	t "$1: exit code 0" code 0
-	t "$1: the bundle unpacks" unpack "$1" || finish
-	t "$1: the condition is '$2'" manifest .stop.condition "$2"
-}
-
 # A connection whose other side is gone, from one moment to the next.
 netns_pair
 nsenter --net=/run/netns/$srv "$provoke/stream" take 10.77.0.1 19700 >"$T/taken" 9<&- &
@@ -25,7 +14,7 @@ sleep 2
 pid=$engine
 t "tcp-stall: while all is acknowledged it goes on" watching tcp-stall
 ip -n $srv addr del 10.77.0.1/24 dev cable # nobody takes what is sent
-fires tcp-stall stall
+fired tcp-stall stall
 t "tcp-stall: the stop names the ports" has <(m .stop.text) 'sport=[0-9]+ dport=19700: nothing has answered within 1s'
 cut=$(awk -F'[= ]' -v e="$(m .stop.event.boot)" '{ if ($4 < e - 1e9 + 2e7) l = $4 } END { print l }' "$T/sent")
 t "tcp-stall: a second after the first data that was not acknowledged" within "$(($(m .stop.event.boot) / 1000))" $((cut / 1000 + 1000000)) 60000
@@ -61,7 +50,7 @@ engine=$pid
 (while :; do (:); done) &
 storm=$!
 pid=$engine
-fires fork-storm "fork storm"
+fired fork-storm "fork storm"
 kill $storm
 t "fork-storm: it lasted three seconds" has <(m .stop.text) 'more than 150 in 1s, for 3s'
 t "fork-storm: the ring says who it was" has "$b/trace/processes.txt" 'sched_process_fork: comm=bash '
@@ -79,7 +68,7 @@ sleep 0.3
 kill -ABRT $mortal
 wait $mortal 2>/dev/null
 pid=$engine
-fires process-died crash
+fired process-died crash
 t "process-died: the stop has the signal" has <(m .stop.text) 'signal:signal_deliver sig=6 '
 t "process-died: its last calls are in the ring" has "$b/trace/calls.txt" 'mortal-.*sys_enter'
 t "process-died: so is its end" has "$b/trace/ends.txt" "sched_process_exit: comm=mortal pid=$mortal "
@@ -112,7 +101,7 @@ fsfreeze -f "$T/below"
 access if=/dev/zero of="$disk" oflag=direct seek=100 2>/dev/null &
 stuck=$!
 pid=$engine
-fires slow-disk "request hangs"
+fired slow-disk "request hangs"
 fsfreeze -u "$T/below"
 wait $stuck
 t "slow-disk: the stop names disk and sector" has <(m .stop.text) 'dev=[0-9]+ sector=12800: nothing has answered within 2s'
