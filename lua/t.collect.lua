@@ -1,0 +1,121 @@
+-- What can be collected: the constructors of sources, as t.fields describes them.
+local core = require "t.core"
+local types = require "t.types"
+local packet = require "t.packet"
+
+local name = { "name", types.name, doc = "Names its file in the bundle.", from = "tracer-bundle(5)" }
+
+local fields = {}
+
+fields.ftrace = {
+  role = "collect",
+  doc = "Events of the kernel, in a ring of its own.",
+  what = {
+    key = "events", each = "event", type = types.event, least = 1, accepts = { event = true, try = true },
+    doc = "Events, t.event{...} with a filter, t.try for what may be missing.",
+    from = "available_events of tracefs",
+  },
+  name,
+  {
+    "keep", types.size, default = "16M",
+    doc = "Size of the ring, over all CPUs.", from = "buffer_size_kb of tracefs",
+  },
+  { "pids", types.list(types.pid), doc = "Only the events of these tasks.", from = "set_event_pid of tracefs" },
+  {
+    "comm", types.list(types.comm),
+    doc = "Only the events of tasks of these names, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel",
+  },
+  {
+    "post", types.size, plan = "post_keep",
+    doc = "Size of the ring for what comes after the event; a quarter of keep, at least 1M, if the recipe has a post.",
+    from = "buffer_size_kb of tracefs",
+  },
+  {
+    "stack", types.boolean, default = false,
+    doc = "Record the kernel's stack with each event.", from = "options/stacktrace of tracefs",
+  },
+  default_name = function() return "events" end,
+}
+
+fields.packets = {
+  role = "collect",
+  doc = "Packets of the network, in a ring of its own.",
+  what = packet.filter,
+  name,
+  packet.fields[1], packet.fields[2], packet.fields[3], packet.fields[4], packet.fields[5],
+  {
+    "keep", types.size_or_duration, default = "64M", spread = true,
+    doc = "Size of the ring, or the time that it holds.", from = "tracer-recipe(5)",
+  },
+  {
+    "payload", types.payload, default = "128B",
+    doc = "How much of each packet is kept; \"all\" for whole packets.", from = "pcap_set_snaplen(3PCAP)",
+  },
+  packet.fields[6],
+  default_name = function() return "packets" end,
+}
+
+fields.files = {
+  role = "collect",
+  doc = "Files as they are at the start, at the stop, or again and again.",
+  what = {
+    key = "paths", each = "path", type = types.path, least = 1, accepts = { try = true },
+    doc = "Paths with globs; {FIELD} stands for an integer field of the stop event, {common_pid} for its task.", from = "glob(7)",
+  },
+  name,
+  {
+    "at", types.choice("start", "stop", "both"), plan = "when", -- `at` of the plan is the place in the recipe
+    doc = "When; \"stop\" without every.", from = "tracer-recipe(5)",
+  },
+  { "every", types.duration, doc = "How often a sample is taken.", from = "tracer-recipe(5)" },
+  {
+    "keep", types.duration, plan = "keep_ns",
+    doc = "The time that the samples cover; \"10m\" with every.", from = "tracer-recipe(5)",
+  },
+  { "max", types.size, default = "1M", doc = "How much is kept of one file.", from = "tracer-recipe(5)" },
+  default_name = function() return "files" end,
+  finish = function(spec)
+    local at = spec.when or (spec.every and "every" or "stop")
+    spec.when = nil
+    spec.start = at == "start" or at == "both"
+    spec.stop = at == "stop" or at == "both"
+    if spec.every and spec.every < 10000000 then
+      return "every must be 10ms or more"
+    elseif spec.keep_ns and not spec.every then
+      return "keep is the time that samples cover, so it needs every"
+    elseif spec.every then
+      spec.keep_ns = spec.keep_ns or core.duration("10m")
+    end
+    for _, item in ipairs(spec.paths) do
+      if item.path:find("{[%w_]+}") and (spec.start or spec.every) then
+        return "'" .. item.path .. "' names a field of the stop event, which is known at the stop only"
+      end
+    end
+  end,
+}
+
+fields.log = {
+  role = "collect",
+  doc = "A log, from the start on.",
+  what = {
+    key = "log", type = types.log, least = 1, most = 1,
+    doc = "\"kernel\".", from = "kmsg of proc(5)",
+  },
+  name,
+  { "keep", types.size, default = "4M", doc = "How much of it is kept.", from = "tracer-recipe(5)" },
+  default_name = function(spec)
+    local last = spec.log:match("[^/]*$"):gsub("[^%w._-]", "-"):gsub("^%.+", "")
+    return last ~= "" and last:sub(1, 60) or "log"
+  end,
+}
+
+fields.try = {
+  role = "part",
+  doc = "What this machine may lack, in t.ftrace and t.files.",
+  what = {
+    key = "items", type = types.text, least = 1, accepts = { event = true, try = true },
+    doc = "Events or paths.", from = "tracer-recipe(5)",
+  },
+}
+
+return fields
