@@ -82,6 +82,33 @@ t "the bundle unpacks" unpack unmixed || finish
 t "the condition is that" manifest .stop.condition seen
 t "its time is the deadline" within "$(($(m .stop.event.boot) / 1000))" "$(($(said "$T/out" stop before) / 1000 + 100000))" 2000
 
+# An interface that is removed holds no other condition up, and none of its own is certain.
+recipe gone <<'LUA'
+-- Is it still there?
+return {
+  collect = t.files "/proc/uptime",
+  stop = {
+    t.silence { name = "packets", t.packet { "udp", interface = "gone" }, over = "2s", from = "start" },
+    t.silence { name = "events", t.event { "syscalls:sys_enter_setpriority", filter = "which == 90" }, over = "1500ms", from = "start" },
+  },
+}
+LUA
+for name in gone back; do
+	ip -n $cli link add gone type veth peer name other
+	ip -n $cli link set other up
+	ip -n $cli link set gone up
+	capture_in $cli $name "$T/gone.lua"
+	engine=$pid
+	ip -n $cli link $([ $name = gone ] && echo del gone || echo set gone down)
+	[ $name = gone ] || ip -n $cli link set gone up
+	before=$(cat /proc/$(pgrep -P $engine -x tracer-watch)/stat | cut -d ' ' -f 14)
+	sleep 1
+	spent=$(($(cat /proc/$(pgrep -P $engine -x tracer-watch)/stat | cut -d ' ' -f 14) - before))
+	t "$name: nobody spins" [ $spent -lt 20 ]
+	pid=$engine
+	fired $name events
+done
+
 # Silence begins with the first that was seen.
 recipe silence <<'LUA'
 -- When did the numbers end?
