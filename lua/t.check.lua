@@ -46,7 +46,7 @@ end
 -- The same for what another condition looks for: it has none of what belongs to a condition.
 local function selected(object)
   for _, field in ipairs(object.constructor) do
-    if object.named[field[1]] ~= nil and field.only == "stop" then
+    if object.named[field[1]] ~= nil and field.only == "stop" and not field.selects then
       core.fail_at(object.at, string.format("t.%s: %s belongs to the condition, not to what it looks for",
                                             object.name, field[1]))
     end

@@ -64,6 +64,11 @@ fields.event = {
     doc = "Arguments of a probe, like \"flags=%di:u32\".",
     from = "Documentation/trace/kprobetrace.rst of the kernel",
   },
+  {
+    "test", types.test, only = "stop", selects = true,
+    doc = "What an event that passed the filter has to pass as well: a function of its record.",
+    from = "tracer-recipe(5)",
+  },
   hits,
   within,
   arm_after,

@@ -210,5 +210,6 @@ return function(returned)
   plan.args = args.plan()
   plan.collect = collect(returned, plan.post)
   plan.stop = stop(returned)
+  plan.code = types.has_tests and core.code() or nil
   return plan
 end

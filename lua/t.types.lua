@@ -62,6 +62,17 @@ types.payload = {
   end,
 }
 
+-- The number of a test in the plan.
+types.test = {
+  text = "a function, like function(ev) return ev.prev_prio > 100 end",
+  read = function(v)
+    if type(v) == "function" then
+      types.has_tests = true
+      return core.test(v)
+    end
+  end,
+}
+
 types.boolean = {
   text = "true or false",
   read = function(v)

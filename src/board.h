@@ -24,9 +24,10 @@ const char *stage_text(enum stage stage);
 
 /* How near a condition is. */
 struct progress {
-	uint64_t seen; /* hits */
-	uint64_t last; /* boot clock: the last of them */
-	char near[80]; /* what there is to tell beyond hits: "3 waiting" */
+	uint64_t seen;   /* hits */
+	uint64_t last;   /* boot clock: the last of them */
+	char near[80];   /* what there is to tell beyond hits: "3 waiting" */
+	char fault[240]; /* why nobody looks for it any more; empty while somebody does */
 };
 
 struct board {

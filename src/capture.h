@@ -8,6 +8,7 @@
 #include "board.h"
 #include "err.h"
 #include "ledger.h"
+#include "luatest.h"
 #include "plan.h"
 #include "state.h"
 #include "stop.h"
@@ -27,6 +28,7 @@ struct capture {
 	struct tracing *tracing;
 	struct stop_page *stop;
 	struct board *board;
+	struct luatest *tests; /* the plan's, NULL if it has none; borrowed */
 	struct ring_switch *switches;
 	size_t n_switches;
 };

@@ -155,6 +155,17 @@ bool condition_has_probe(const struct condition *c)
 	return false;
 }
 
+bool condition_has_test(const struct condition *c)
+{
+	for (size_t i = 0; i < c->n_selectors; i++)
+		if (c->selectors[i].test)
+			return true;
+	for (size_t i = 0; i < c->n_parts; i++)
+		if (condition_has_test(&c->parts[i]))
+			return true;
+	return false;
+}
+
 void condition_explain(const struct condition *c, char *text, size_t room)
 {
 	FILE *out = fmemopen(text, room, "w");
@@ -182,6 +193,8 @@ void condition_free(struct condition *c)
 
 int condition_tier(const struct condition *c)
 {
+	if (condition_has_test(c))
+		return 3;
 	return condition_why(c) ? 2 : 1;
 }
 

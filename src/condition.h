@@ -139,13 +139,17 @@ int condition_refuse(struct condition *c, struct err *e);
 /* Whether a probe that the capture makes is among what it looks for: it is asked again then. */
 bool condition_has_probe(const struct condition *c);
 
+/* Whether a test of the recipe's is among what decides it. */
+bool condition_has_test(const struct condition *c);
+
 /* When it fires, as its ops explain it. */
 void condition_explain(const struct condition *c, char *text, size_t room);
 
 /* Frees what it holds. */
 void condition_free(struct condition *c);
 
-/* 1: the kernel decides; 2: our own process does, from records that the kernel has filtered. */
+/* 1: the kernel decides; 2: our own process does, from records that the kernel has filtered; 3: a
+ * test of the recipe's does, on such records. */
 int condition_tier(const struct condition *c);
 
 /* Why it is not in a better tier; NULL if it is in the first. */

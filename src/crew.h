@@ -22,7 +22,7 @@ struct crew {
 	struct worker watcher;
 	uint64_t watcher_started; /* boot clock: when it last got a successor, 0 if never */
 	uint64_t watcher_least;   /* ns from then to the next one */
-	struct worker *workers; /* one for each source */
+	struct worker *workers;   /* one for each source */
 	int signals;
 	unsigned interrupts; /* enum interrupts */
 };

@@ -10,8 +10,9 @@
 #include "auto.h"
 #include "units.h"
 
-#define VERSION_HIDDEN 0x8000 /* in a symbol's version: not the one that a plain name stands for \
-			       */
+#define VERSION_HIDDEN                                                            \
+	0x8000 /* in a symbol's version: not the one that a plain name stands for \
+		*/
 #define VERSIONS_MAX 65536
 
 enum rank { RANK_NONE, RANK_LOCAL, RANK_GLOBAL };

@@ -27,6 +27,7 @@ struct engine {
 	struct finish finish;
 	uint64_t ticked; /* boot clock: last second's work */
 	uint64_t anchored;
+	bool told[BOARD_MAX]; /* that this condition is off */
 };
 
 /* Probes have formats from now on: what is asked of them can be read. */
@@ -200,6 +201,22 @@ static void engine_tick(struct engine *g)
 	anchors_add(&g->c, &ignored);
 }
 
+/* Where everybody sees it, once. */
+static void engine_tell_faults(struct engine *g)
+{
+	for (size_t i = 0; i < g->c.plan->n_conditions; i++) {
+		const char *fault = g->c.board->conditions[i].fault;
+
+		if (g->told[i] || !*fault)
+			continue;
+		g->told[i] = true;
+		log_line("condition '%s' is off: %s", g->c.plan->conditions[i].name, fault);
+		console_error(g->rq->console,
+			      "%s; the condition '%s' is off from here on, the rest goes on", fault,
+			      g->c.plan->conditions[i].name);
+	}
+}
+
 static void engine_decide(struct engine *g, enum stop_by by, const char *text)
 {
 	struct stop_record record = { .by = by, .cpu = UINT32_MAX, .pid = -1 };
@@ -218,6 +235,7 @@ static void engine_watch(struct engine *g)
 
 		crew_wait(&g->crew, next < end ? next : end);
 		engine_tick(g);
+		engine_tell_faults(g);
 		if (g->crew.interrupts)
 			engine_decide(g, STOP_USER, "ended by the user");
 		else if (clock_boot() >= end)
@@ -279,6 +297,7 @@ static int engine_open(struct engine *g, const struct engine_request *rq, struct
 	g->c.plan = rq->plan;
 	g->c.state = rq->state;
 	g->c.tracing = rq->tracing;
+	g->c.tests = rq->tests;
 	g->finish = (struct finish) {
 		.capture = &g->c, .crew = &g->crew, .about = rq->about, .outdir = rq->about->outdir
 	};

@@ -18,6 +18,8 @@ struct engine_request {
 	struct state *state;     /* fresh, or adopted by recover; the engine removes or leaves it */
 	const struct about *about;
 	struct console *console;
+	struct luatest
+		*tests;    /* the recipe's, with a process that runs them; NULL if it has none */
 	uint64_t max_time; /* ns */
 	const char *ends;  /* what ends it, for the start's line */
 	void (*armed)(void *arg,

@@ -1,6 +1,7 @@
 #include "judge.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -101,8 +102,31 @@ void judge_free(struct judge *j)
 	free(j);
 }
 
+/* The one of the plan's list that it belongs to. */
+static struct progress *judge_progress(const struct judge *j, const struct condition *c)
+{
+	while (c->parent)
+		c = c->parent;
+	return &j->progress[c->index];
+}
+
+static bool judge_is_disabled(const struct judge *j, const struct condition *c)
+{
+	return judge_progress(j, c)->fault[0];
+}
+
+void judge_disable(struct judge *j, const struct condition *c, const char *why)
+{
+	struct progress *progress = judge_progress(j, c);
+
+	if (!progress->fault[0])
+		snprintf(progress->fault, sizeof(progress->fault), "%s", why);
+}
+
 static uint64_t judge_due_of(const struct condition *c)
 {
+	if (judge_is_disabled(c->judge, c))
+		return UINT64_MAX;
 	return c->ops->due ? c->ops->due(c) : UINT64_MAX;
 }
 
@@ -128,6 +152,8 @@ void judge_see(struct judge *j, const struct selector *s, const struct observati
 {
 	struct observation late;
 
+	if (judge_is_disabled(j, s->owner))
+		return;
 	if (o->time < j->newest) {
 		late = *o;
 		late.time = j->newest;

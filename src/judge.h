@@ -40,6 +40,9 @@ void judge_reach(struct judge *judge, uint64_t now);
  * for none. Never too late, maybe too early. */
 uint64_t judge_due(const struct judge *judge);
 
+/* From here on C, and what it is a part of, is not looked at any more: WHY goes to the progress. */
+void judge_disable(struct judge *judge, const struct condition *c, const char *why);
+
 /* Brings the progress up to date, beyond the hits. */
 void judge_tell(struct judge *judge);
 

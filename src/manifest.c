@@ -166,6 +166,28 @@ static json_t *manifest_sources(const struct plan *plan, const struct report *re
 	return list;
 }
 
+static json_t *manifest_condition(const struct condition *c, const struct progress *progress)
+{
+	json_t *json = json_pack("{s:s, s:s, s:i, s:I}", "name", c->name, "at", c->at, "tier",
+				 condition_tier(c), "seen", (json_int_t)progress->seen);
+
+	if (progress->last)
+		json_object_set_new(json, "last", json_integer(progress->last));
+	if (*progress->fault)
+		json_object_set_new(json, "fault", manifest_string(progress->fault));
+	return json;
+}
+
+static json_t *manifest_conditions(const struct plan *plan, const struct board *board)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		json_array_append_new(
+			list, manifest_condition(&plan->conditions[i], &board->conditions[i]));
+	return list;
+}
+
 int manifest_make(json_t **ret, const struct finish *f, const struct report *reports,
 		  const struct anchor *anchors, size_t n_anchors, struct err *e)
 {
@@ -183,6 +205,7 @@ int manifest_make(json_t **ret, const struct finish *f, const struct report *rep
 	json_object_set_new(*ret, "clocks", manifest_clocks(anchors, n_anchors));
 	json_object_set_new(*ret, "started", manifest_time(c->board->armed, last));
 	json_object_set_new(*ret, "stop", manifest_stop(f, last));
+	json_object_set_new(*ret, "conditions", manifest_conditions(c->plan, c->board));
 	json_object_set_new(*ret, "sources", manifest_sources(c->plan, reports));
 	return 0;
 }

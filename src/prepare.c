@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "auto.h"
@@ -29,22 +28,50 @@ static bool prepare_has_event(void *ctx, const char *event)
 	return n > 0;
 }
 
-static int prepare_script(struct prepared *p, const char **words, int n_words, struct err *e)
+static struct script_request prepare_request(struct prepared *p, const char **words, int n_words)
 {
-	struct utsname uts;
-	struct script_request rq = {
+	uname(&p->uts);
+	return (struct script_request) {
 		.recipe_path = p->recipe,
 		.n_args = n_words - 1,
 		.args = words + 1,
 		.version = TRACER_VERSION,
-		.kernel = uts.release,
+		.kernel = p->uts.release,
 		.n_cpus = sysconf(_SC_NPROCESSORS_ONLN),
 		.has_event = prepare_has_event,
 		.ctx = p,
 	};
+}
 
-	uname(&uts);
+static int prepare_script(struct prepared *p, const char **words, int n_words, struct err *e)
+{
+	struct script_request rq = prepare_request(p, words, n_words);
+
 	return script_plan(&rq, &p->script, e);
+}
+
+static bool prepare_has_tests(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		if (condition_has_test(&plan->conditions[i]))
+			return true;
+	return false;
+}
+
+int prepare_tests(struct prepared *p, const char **words, int n_words, struct luatest **tests,
+		  struct script **script, struct err *e)
+{
+	struct script_request rq = prepare_request(p, words, n_words);
+
+	if (!prepare_has_tests(p->plan))
+		return 0;
+	if (luatest_create(tests, e) < 0)
+		return e->code;
+	rq.tests = *tests;
+	if (script_start_tests(script, &rq, p->script.plan, e) < 0)
+		return e->code;
+	close(take_fd(&(*tests)->script_fd));
+	return 0;
 }
 
 static int prepare_check_hash(const struct prepared *p, const struct options *options,

@@ -1,8 +1,11 @@
 /* From the words of the command line to a plan that this host can run; nothing is started. */
 #pragma once
 
+#include <sys/utsname.h>
+
 #include "about.h"
 #include "err.h"
+#include "luatest.h"
 #include "options.h"
 #include "plan.h"
 #include "script.h"
@@ -11,6 +14,7 @@
 struct prepared {
 	char *recipe; /* the path of the recipe */
 	char *outdir; /* absolute */
+	struct utsname uts;
 	struct script_result script;
 	struct plan *plan;
 	struct tracing *tracing; /* NULL if the plan needs none */
@@ -24,6 +28,11 @@ struct prepared {
 int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words,
 	    struct err *e);
 void prepared_clear(struct prepared *prepared);
+
+/* The tests of the recipe and the process that runs them, for one capture; both stay NULL if it has
+ * none, and are the caller's. */
+int prepare_tests(struct prepared *prepared, const char **words, int n_words,
+		  struct luatest **tests, struct script **script, struct err *e);
 
 /* "'client lost', Ctrl+C or after 7d": the caller frees it. */
 char *prepared_ends(const struct prepared *prepared);

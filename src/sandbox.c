@@ -53,6 +53,7 @@ static const int calls_compute[] = {
 	SCMP_SYS(sendto),
 	SCMP_SYS(restart_syscall),
 	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(setitimer),
 };
 
 /* What the owner of held descriptors needs besides. */

@@ -333,8 +333,7 @@ static int save_fetch_interrupted(const struct finish *f, int bundledir, struct 
 			return e->code;
 	}
 	unlinkat(f->capture->state->fd, "saving", 0);
-	return io_create_file(f->capture->state->fd, "saving", f->outdir,
-			      strlen(f->outdir), e);
+	return io_create_file(f->capture->state->fd, "saving", f->outdir, strlen(f->outdir), e);
 }
 
 static int save_rings(struct finish *f, struct save *save, struct report *reports, struct err *e)

@@ -92,6 +92,7 @@ static int script_fork(struct script *script, struct err *e)
 			.rq = script->rq,
 			.recipe = script->rq ? &script->files[0] : NULL,
 			.note = script->note,
+			.tests = script->rq ? script->rq->tests : NULL,
 			.fd = pair[1],
 		});
 	close(pair[1]);
@@ -110,7 +111,9 @@ static int script_open(struct script *script, struct err *e)
 	return script_fork(script, e);
 }
 
-int script_start(struct script **ret, const struct script_request *rq, struct err *e)
+/* Reads the recipe and forks the process; RQ must outlive it, and is NULL where it is for the
+ * library alone. */
+static int script_start(struct script **ret, const struct script_request *rq, struct err *e)
 {
 	struct script *script = script_new(rq);
 
@@ -135,8 +138,7 @@ static bool bytes_are_control(const unsigned char *p)
 	return p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
 }
 
-/* Text of the script for the terminal: UTF-8 without control characters but the end of a line. */
-static void text_clean(char *text)
+void script_clean(char *text)
 {
 	struct err unused = ERR_INIT;
 	bool is_utf8 = script_file_check(text, strlen(text), &unused) == 0;
@@ -167,8 +169,8 @@ static void script_place(const struct script *script, char *text, size_t size, c
 	else
 		snprintf(text, size, "%s", script->n_files ? script->files[0].name : "the library");
 	snprintf(what, what_size, "%s%s", note.what[0] ? ", it was last seen in " : "", note.what);
-	text_clean(text);
-	text_clean(what);
+	script_clean(text);
+	script_clean(what);
 }
 
 static int script_too_slow(struct script *script, struct err *e)
@@ -314,12 +316,13 @@ static int script_answer(struct script *script, enum wire_kind kind, const char 
 
 static int script_failed(enum wire_kind kind, char *text, struct err *e)
 {
-	text_clean(text);
+	script_clean(text);
 	err_set(e, "%s", text);
 	return err_exit(e, kind == WIRE_ERROR ? EXIT_USAGE : EXIT_FAILED);
 }
 
-int script_serve(struct script *script, char **ret, struct err *e)
+/* Answers what the process asks until it sends its result. */
+static int script_serve(struct script *script, char **ret, struct err *e)
 {
 	script->deadline = clock_boot() + script_timeout_ms(script) * NS_PER_MS;
 	for (int questions = 0; questions < QUESTIONS_MAX; questions++) {
@@ -382,4 +385,22 @@ int script_reference(char **ret, struct err *e)
 	r = script_serve(script, ret, e);
 	script_end(script);
 	return r;
+}
+
+int script_start_tests(struct script **ret, const struct script_request *rq, const char *plan,
+		       struct err *e)
+{
+	autofree char *text = NULL;
+	struct script *script;
+
+	if (script_start(&script, rq, e) < 0)
+		return e->code;
+	if (script_serve(script, &text, e) == 0 && strcmp(text, plan))
+		err_set(e, "the recipe gives another plan at its second run, for its tests");
+	if (e->code < 0) {
+		script_end(script);
+		return e->code;
+	}
+	*ret = script;
+	return 0;
 }

@@ -12,6 +12,8 @@
 #include "err.h"
 #include "script_file.h"
 
+struct luatest;
+
 struct script_request {
 	const char *recipe_path;
 	int n_args;
@@ -21,7 +23,9 @@ struct script_request {
 	uint32_t n_cpus;
 	bool (*has_event)(void *ctx, const char *event); /* "SYSTEM:NAME"; called in the engine */
 	void *ctx;
-	uint32_t timeout_ms; /* the script's own time until the result; 0: 2 s */
+	uint32_t timeout_ms;         /* the script's own time until the result; 0: 2 s */
+	const struct luatest *tests; /* NULL, or who wants the recipe's tests run: the process goes
+					on with that behind the plan */
 };
 
 struct script_result {
@@ -38,18 +42,18 @@ int script_plan(const struct script_request *rq, struct script_result *ret, stru
 /* Frees what the result owns. */
 void script_result_clear(struct script_result *result);
 
-/* The steps of script_plan, for a script that lives on. */
+/* A process that runs the recipe's tests, for who has rq->tests: the recipe is run once more, and
+ * has to give PLAN. *ret is the caller's. */
 struct script;
-
-/* Reads the recipe and forks the process; RQ must outlive it, and may be NULL where it is for the
- * library alone. *ret is the caller's. */
-int script_start(struct script **ret, const struct script_request *rq, struct err *e);
-
-/* Answers what the process asks until it sends its result. *ret is the caller's. */
-int script_serve(struct script *script, char **ret, struct err *e);
+int script_start_tests(struct script **ret, const struct script_request *rq, const char *plan,
+		       struct err *e);
 
 /* Ends the process, whatever it does. NULL is fine. */
 void script_end(struct script *script);
+
+/* Makes what comes from a script fit for a terminal: UTF-8 without control characters but the end
+ * of a line. */
+void script_clean(char *text);
 
 /* The constructors that recipes have, with their fields, as the part of a manual page in man(7).
  * The caller frees it. */

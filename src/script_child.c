@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -34,8 +35,11 @@ static const struct limit limits[] = {
 	{ RLIMIT_CORE, 0 },
 	{ RLIMIT_FSIZE, 0 },
 	{ RLIMIT_NPROC, 0 },
-	{ RLIMIT_CPU, 10 }, /* seconds: for a script whose engine, the watchdog, is gone */
 };
+
+/* Seconds: for a script whose engine, the watchdog, is gone. One that runs tests lives as long as
+ * the capture. */
+static const struct limit cpu_limit = { RLIMIT_CPU, 10 };
 
 /* Lua's own limit comes first and says so; a sanitizer needs terabytes of address space. */
 static const struct limit memory_limit = { RLIMIT_AS, 512u << 20 };
@@ -49,11 +53,13 @@ static int child_limit(const struct limit *limit, struct err *e)
 		       : 0;
 }
 
-static int child_limits(struct err *e)
+static int child_limits(bool tests, struct err *e)
 {
 	for (size_t i = 0; i < countof(limits); i++)
 		if (child_limit(&limits[i], e) < 0)
 			return e->code;
+	if (!tests && child_limit(&cpu_limit, e) < 0)
+		return e->code;
 	return SANITIZED ? 0 : child_limit(&memory_limit, e);
 }
 
@@ -65,11 +71,16 @@ static void child_close_range(unsigned int first, unsigned int last)
 		close((int)fd);
 }
 
-static void child_close_all_but(int fd)
+/* Descriptors A and B; -1 is none. */
+static void child_close_all_but(int a, int b)
 {
-	if (fd > 0)
-		child_close_range(0, (unsigned int)fd - 1);
-	child_close_range((unsigned int)fd + 1, ~0u);
+	int low = a < b ? a : b, high = a < b ? b : a;
+
+	if (low > 0)
+		child_close_range(0, (unsigned int)low - 1);
+	if (high > 0)
+		child_close_range((unsigned int)low + 1, (unsigned int)high - 1);
+	child_close_range((unsigned int)high + 1, ~0u);
 }
 
 /* Only the engine decides when the process ends. */
@@ -87,8 +98,8 @@ static void child_leave_terminal(void)
 static int child_confine(const struct script_child *child, struct err *e)
 {
 	child_leave_terminal();
-	child_close_all_but(child->fd);
-	if (child_limits(e) < 0)
+	child_close_all_but(child->fd, child->tests ? child->tests->script_fd : -1);
+	if (child_limits(child->tests, e) < 0)
 		return e->code;
 	return sandbox_enter(SANDBOX_COMPUTE, e);
 }
@@ -109,11 +120,12 @@ static int child_work(const struct script_child *child)
 		return child_say(child, e.exit == EXIT_USAGE ? WIRE_ERROR : WIRE_FAULT, e.text);
 	if (child_say(child, WIRE_RESULT, state.result) == -EMSGSIZE)
 		return child_say(child, WIRE_ERROR, "the recipe's plan is larger than 8M");
-	return 0;
+	return child->tests ? script_serve_tests(&state, &e) : 0;
 }
 
 _Noreturn void script_child_run(const struct script_child *child)
 {
+	prctl(PR_SET_NAME, "tracer-script");
 	/* without handlers of the engine's, or its buffered output */
 	_exit(child_work(child) < 0);
 }

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "luatest.h"
 #include "script.h"
 
 #define SCRIPT_MEMORY_MAX (64u << 20) /* of the Lua state, bytes */
@@ -21,7 +22,8 @@ struct script_child {
 	const struct script_request *rq;
 	const struct script_file *recipe; /* NULL: print the reference instead */
 	struct script_note *note;
-	int fd; /* socket to the engine */
+	const struct luatest *tests; /* NULL: nobody wants any run */
+	int fd;                      /* socket to the engine */
 };
 
 /* Gives up all but the socket, runs the recipe, sends the result, ends. */

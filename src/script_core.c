@@ -149,8 +149,11 @@ static int l_has(lua_State *L)
 	const char *event = luaL_checkstring(L, 1);
 	char *answer;
 	size_t size;
-	int kind = wire_send(fd, WIRE_HAS, event, strlen(event), UINT64_MAX);
+	int kind;
 
+	if (script_state(L)->serves)
+		return l_raise(L, "a test cannot ask for events: ask before it");
+	kind = wire_send(fd, WIRE_HAS, event, strlen(event), UINT64_MAX);
 	if (kind == 0)
 		kind = wire_receive(fd, &answer, &size, UINT64_MAX);
 	if (kind != WIRE_YES && kind != WIRE_NO)
@@ -170,20 +173,14 @@ static int l_list(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-	{ "address", l_address },
-	{ "duration", l_duration },
-	{ "duration_text", l_duration_text },
-	{ "fail", l_fail },
-	{ "fail_at", l_fail_at },
-	{ "has", l_has },
-	{ "is_text", l_is_text },
-	{ "list", l_list },
-	{ "nearest", l_nearest },
-	{ "size", l_size },
-	{ "size_text", l_size_text },
-	{ "usage", l_usage },
-	{ "where", l_where },
-	{ NULL, NULL },
+	{ "address", l_address },   { "code", l_code },
+	{ "duration", l_duration }, { "duration_text", l_duration_text },
+	{ "fail", l_fail },         { "fail_at", l_fail_at },
+	{ "has", l_has },           { "is_text", l_is_text },
+	{ "list", l_list },         { "nearest", l_nearest },
+	{ "size", l_size },         { "size_text", l_size_text },
+	{ "test", l_test },         { "usage", l_usage },
+	{ "where", l_where },       { NULL, NULL },
 };
 
 static void l_set_string(lua_State *L, const char *name, const char *value)

@@ -36,12 +36,21 @@ static void l_hook(lua_State *L, lua_Debug *ar)
 
 	(void)ar;
 	state->steps += STEPS_AT_ONCE;
-	if (state->steps <= SCRIPT_STEPS_MAX) {
+	if (state->steps <= state->steps_max) {
 		script_note(L, "");
 		return;
 	}
 	lua_sethook(L, l_hook, LUA_MASKCOUNT | LUA_MASKLINE, 1);
-	l_raise(L, "the recipe takes more than 50 million steps");
+	l_raise(L, "%s", state->steps_sentence);
+}
+
+void script_limit_steps(struct script_state *state, uint64_t max, const char *sentence)
+{
+	if (!state->steps_sentence || state->steps > state->steps_max)
+		lua_sethook(state->L, l_hook, LUA_MASKCOUNT, STEPS_AT_ONCE);
+	state->steps = 0;
+	state->steps_max = max;
+	state->steps_sentence = sentence;
 }
 
 static int l_unknown_name(lua_State *L)
@@ -153,8 +162,7 @@ static const char *l_sentence(lua_State *L, const char *text)
 	return lua_tostring(L, -1);
 }
 
-/* Makes any error a sentence with a place, while the stack that it comes from is still there. */
-static int l_on_error(lua_State *L)
+int l_on_error(lua_State *L)
 {
 	if (lua_type(L, 1) == LUA_TSTRING)
 		lua_pushstring(L, l_sentence(L, lua_tostring(L, 1)));
@@ -203,10 +211,15 @@ int script_run(struct script_state *state, struct err *e)
 		return err_set(e, "no memory for Lua");
 	/* numbers and the order of strings must not depend on who runs us */
 	setlocale(LC_ALL, "C");
-	lua_sethook(L, l_hook, LUA_MASKCOUNT, STEPS_AT_ONCE);
+	state->L = L;
+	script_limit_steps(state, SCRIPT_STEPS_MAX, "the recipe takes more than 50 million steps");
 	r = script_call(L, state, e);
-	if (!r && !state->result)
-		r = err_set(e, "no memory for the plan");
-	lua_close(L);
-	return r;
+	return !r && !state->result ? err_set(e, "no memory for the plan") : r;
+}
+
+void script_close(struct script_state *state)
+{
+	if (state->L)
+		lua_close(state->L);
+	state->L = NULL;
 }

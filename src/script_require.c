@@ -42,6 +42,7 @@ void l_load(lua_State *L, const char *name, const char *text, size_t size)
 {
 	size_t skip = shebang_length(text);
 
+	l_remember_code(L, name, text, size);
 	lua_pushfstring(L, "@%s", name);
 	if (luaL_loadbufferx(L, text + skip, size - skip, lua_tostring(L, -1), "t"))
 		lua_error(L);
@@ -77,6 +78,8 @@ static void l_load_served(lua_State *L, const char *name)
 	size_t size, length;
 	int kind;
 
+	if (script_state(L)->serves)
+		l_raise(L, "a test cannot load module '%s': load it before", name);
 	if (wire_send(fd, WIRE_REQUIRE, name, strlen(name), UINT64_MAX) < 0)
 		luaL_error(L, "the engine is gone");
 	kind = wire_receive(fd, block, &size, UINT64_MAX);

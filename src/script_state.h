@@ -15,10 +15,13 @@
 /* The process's one state, at hand as the allocator's argument. */
 struct script_state {
 	const struct script_child *child;
-	size_t memory;  /* in use by Lua, bytes */
-	uint64_t steps; /* taken */
-	char *usage;    /* the sentence that may have several lines, once there is one */
-	char *result;   /* for the engine; from malloc */
+	size_t memory; /* in use by Lua, bytes */
+	lua_State *L;
+	uint64_t steps, steps_max;  /* taken, and what may be */
+	const char *steps_sentence; /* for who takes more */
+	bool serves;                /* the plan is made: now it runs tests, and nobody answers */
+	char *usage;  /* the sentence that may have several lines, once there is one */
+	char *result; /* for the engine; from malloc */
 };
 
 static inline struct script_state *script_state(lua_State *L)
@@ -30,8 +33,27 @@ static inline struct script_state *script_state(lua_State *L)
 }
 
 /* script_lua.c: runs the recipe, or prints the reference. Returns 0 with state->result, or a
- * sentence in *e. */
+ * sentence in *e. Its functions live on until script_close. */
 int script_run(struct script_state *state, struct err *e);
+void script_close(struct script_state *state);
+
+/* From here on: so many steps, from none. SENTENCE is raised by who takes more. */
+void script_limit_steps(struct script_state *state, uint64_t max, const char *sentence);
+
+/* The message handler: makes any error a sentence with a place, while the stack that it comes from
+ * is still there. */
+int l_on_error(lua_State *L);
+
+/* script_test.c: runs the recipe's tests until nobody has records any more. */
+int script_serve_tests(struct script_state *state, struct err *e);
+
+/* The primitive that takes a test and gives its number, from 1. */
+int l_test(lua_State *L);
+
+/* script_code.c: remembers the text of a file that the recipe is made of; the primitive that tells
+ * the SHA-256 of each by its name. */
+void l_remember_code(lua_State *L, const char *name, const char *text, size_t size);
+int l_code(lua_State *L);
 
 /* script_place.c: the innermost frame of the recipe or its modules. False if there is none. */
 struct script_place {

@@ -73,6 +73,8 @@ const char *selector_why(const struct selector *s)
 {
 	if (s->ops->stream != STREAM_EVENTS)
 		return "the kernel has triggers for its events only";
+	if (s->test)
+		return "the kernel cannot run a recipe's test";
 	if (s->ops->match && s->data)
 		return "the kernel cannot match this text";
 	return NULL;

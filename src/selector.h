@@ -43,7 +43,8 @@ struct selector {
 				  plan */
 	struct format *format; /* of its kernel event, set by probe; NULL until there is one */
 	struct filter *filter; /* on that event, NULL: every record */
-	void *data;            /* made by ops->decode, freed by ops->free */
+	uint32_t test; /* the recipe's, that a record has to pass besides; from 1, 0: none */
+	void *data;    /* made by ops->decode, freed by ops->free */
 };
 
 struct selector_ops {
@@ -57,7 +58,7 @@ struct selector_ops {
 	 * event, this is asked before, and again once it is made. */
 	int (*probe)(struct selector *s, struct tracing *tracing, struct err *e);
 
-	/* Whether a record that passed the filter counts; NULL: it does. */
+	/* Whether a record that passed the filter counts, if it passes the test; NULL: it does. */
 	bool (*match)(const struct selector *s, const struct observation *o);
 
 	/* Finds one value of a key in its records: a wrong name is told with the nearest. */

@@ -11,7 +11,9 @@ static uint64_t status_elapsed(const struct board *board)
 static void status_condition(FILE *out, const struct condition *c, const struct progress *progress)
 {
 	fprintf(out, "%s", c->name);
-	if (c->hits > 1)
+	if (*progress->fault)
+		fputs(" OFF", out);
+	else if (c->hits > 1)
 		fprintf(out, " %llu of %llu", (unsigned long long)progress->seen,
 			(unsigned long long)c->hits);
 	else if (*progress->near)
@@ -62,5 +64,7 @@ void status_page(FILE *out, const struct board *board, const struct plan *plan)
 		fputs("  stop ", out);
 		status_condition(out, &plan->conditions[i], &board->conditions[i]);
 		fprintf(out, " (tier %d)\n", condition_tier(&plan->conditions[i]));
+		if (*board->conditions[i].fault)
+			fprintf(out, "    %s\n", board->conditions[i].fault);
 	}
 }

@@ -14,6 +14,8 @@
 struct streams {
 	const struct plan *plan;
 	const struct streams_ring *ring;
+	struct judge *judge;
+	struct testqueue *queue; /* to the judge */
 	struct eventstream *events;
 	struct packetstream *packets; /* NULL if no condition looks for any */
 	struct readings *readings;    /* the same */
@@ -30,16 +32,17 @@ static enum page streams_page(void *arg, unsigned cpu, void *page)
 }
 
 int streams_open(struct streams **ret, const struct plan *plan, const struct streams_ring *ring,
-		 struct err *e)
+		 struct judge *judge, struct luatest *tests, struct err *e)
 {
 	struct streams *s = calloc(1, sizeof(*s));
 	struct err packets = ERR_INIT;
 
 	if (!s)
 		return err_set(e, "no memory");
-	*s = (struct streams) { .plan = plan, .ring = ring };
+	*s = (struct streams) { .plan = plan, .ring = ring, .judge = judge };
 	if (eventstream_create(&s->events, ring->layout, ring->n_cpus, streams_page, (void *)ring,
-			       e) < 0) {
+			       e) < 0 ||
+	    testqueue_create(&s->queue, judge, tests, ring->comms, e) < 0) {
 		streams_close(s);
 		return e->code;
 	}
@@ -57,6 +60,7 @@ void streams_close(struct streams *s)
 	eventstream_free(s->events);
 	packetstream_close(s->packets);
 	readings_close(s->readings);
+	testqueue_free(s->queue);
 	free(s);
 }
 
@@ -80,12 +84,12 @@ size_t streams_fds(struct streams *s, struct pollfd *fds)
 }
 
 /* Before what comes behind it is shown. */
-static void streams_note_loss(struct streams *s, struct judge *judge)
+static void streams_note_loss(struct streams *s)
 {
 	uint64_t lost;
 
 	if (eventstream_missed(s->events, &lost))
-		judge_hole(judge, STREAM_EVENTS, lost);
+		judge_hole(s->judge, STREAM_EVENTS, lost);
 }
 
 /* A CPU that is possible and not there says so for ever. */
@@ -96,17 +100,17 @@ static void streams_leave_absent(struct streams *s)
 			s->cpus[cpu].fd = -1;
 }
 
-static void streams_look(struct streams *s, struct judge *judge, uint64_t since)
+static void streams_look(struct streams *s, uint64_t since)
 {
 	uint64_t now = clock_boot();
 
 	streams_leave_absent(s);
 	eventstream_look(s->events, now);
-	streams_note_loss(s, judge);
+	streams_note_loss(s);
 	if (s->packets)
 		packetstream_look(s->packets, now, since);
 	if (s->packets && packetstream_missed(s->packets))
-		judge_hole(judge, STREAM_PACKETS, now);
+		judge_hole(s->judge, STREAM_PACKETS, now);
 	if (s->readings)
 		readings_look(s->readings, now);
 }
@@ -145,38 +149,38 @@ static struct next next_reading(struct streams *s)
 	return (struct next) { readings_seen(s->readings), readings_peek(s->readings, &selector) };
 }
 
-static void show_event(struct streams *s, struct judge *judge)
+static void show_event(struct streams *s)
 {
 	unsigned cpu;
 	const struct ringpage_record *record = eventstream_peek(s->events, &cpu);
 
-	watchlist_show(s->ring->list, judge, cpu, record);
+	watchlist_show(s->ring->list, s->queue, cpu, record);
 	eventstream_take(s->events);
-	streams_note_loss(s, judge);
+	streams_note_loss(s);
 }
 
-static void show_packet(struct streams *s, struct judge *judge)
+static void show_packet(struct streams *s)
 {
 	const struct selector *selector;
 	const struct observation *packet = packetstream_peek(s->packets, &selector);
 
-	judge_see(judge, selector, packet);
+	testqueue_see(s->queue, selector, packet);
 	packetstream_take(s->packets);
 }
 
-static void show_reading(struct streams *s, struct judge *judge)
+static void show_reading(struct streams *s)
 {
 	const struct selector *selector;
 	const struct observation *reading = readings_peek(s->readings, &selector);
 
-	judge_see(judge, selector, reading);
+	testqueue_see(s->queue, selector, reading);
 	readings_take(s->readings);
 }
 
 /* Shows the oldest of what all streams have, if no stream can have an older one yet. */
-static bool streams_show_next(struct streams *s, struct judge *judge)
+static bool streams_show_next(struct streams *s)
 {
-	static void (*const show[])(struct streams *, struct judge *) = {
+	static void (*const show[])(struct streams *) = {
 		[STREAM_EVENTS] = show_event,
 		[STREAM_PACKETS] = show_packet,
 		[STREAM_READINGS] = show_reading,
@@ -193,17 +197,16 @@ static bool streams_show_next(struct streams *s, struct judge *judge)
 		    (next[i].time == next[first].time && next[i].there > next[first].there))
 			first = i;
 	if (next[first].there)
-		show[first](s, judge);
+		show[first](s);
 	else
-		judge_reach(judge, next[first].time);
+		testqueue_reach(s->queue, next[first].time);
 	return next[first].there;
 }
 
-void streams_show(struct streams *s, struct judge *judge, uint64_t since,
-		  const struct stop_page *stop)
+void streams_show(struct streams *s, uint64_t since, const struct stop_page *stop)
 {
-	streams_look(s, judge, since);
-	while (!stop_get(stop) && streams_show_next(s, judge))
+	streams_look(s, since);
+	while (!stop_get(stop) && streams_show_next(s))
 		;
 }
 

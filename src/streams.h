@@ -20,13 +20,15 @@ struct streams_ring {
 	const struct watchlist *list;
 	const int *cpus; /* trace_pipe_raw of each, -1 where it has none */
 	unsigned n_cpus;
+	int comms; /* saved_cmdlines, -1 if there is none */
 };
 
-/* With root's privileges, what needs them: sockets for packets, helpers that read files. RING has
- * to stay as long as the streams. *ret is the caller's; where only some could be opened it is there
- * as well, with the others, and E says which could not. */
+/* With root's privileges, what needs them: sockets for packets, helpers that read files. RING,
+ * JUDGE and TESTS (NULL if the plan has none) have to stay as long as the streams. *ret is the
+ * caller's; where only some could be opened it is there as well, with the others, and E says which
+ * could not. */
 int streams_open(struct streams **ret, const struct plan *plan, const struct streams_ring *ring,
-		 struct err *e);
+		 struct judge *judge, struct luatest *tests, struct err *e);
 
 /* NULL is fine. */
 void streams_close(struct streams *s);
@@ -38,8 +40,7 @@ size_t streams_fds(struct streams *s, struct pollfd *fds);
 
 /* Takes in what there is now, and shows all of it to the judge that is certain to be the next; what
  * came before SINCE is passed over. Until STOP says so. */
-void streams_show(struct streams *s, struct judge *judge, uint64_t since,
-		  const struct stop_page *stop);
+void streams_show(struct streams *s, uint64_t since, const struct stop_page *stop);
 
 /* When to do so again without anything to read, if the judge waits for DUE. Boot clock. */
 uint64_t streams_wake(const struct streams *s, uint64_t due);

@@ -27,6 +27,7 @@ struct watch {
 	struct plan *plan;
 	struct stop_page *stop;
 	struct board *board;
+	struct luatest *tests; /* NULL if the plan has none */
 	const struct ring_switch *switches;
 	size_t n_switches;
 	struct judge *judge;
@@ -49,6 +50,7 @@ static int watch_allocate(struct watch *w, struct capture *c, struct err *e)
 	w->plan = c->plan;
 	w->stop = c->stop;
 	w->board = c->board;
+	w->tests = c->tests;
 	w->switches = c->switches;
 	w->n_switches = c->n_switches;
 	w->comms = w->tracing_on = -1;
@@ -63,7 +65,7 @@ static int watch_enable(struct capture *c, const char *name, const struct format
 	char file[300];
 	bool any;
 
-	if (selector_join(c->plan->selectors, c->plan->n_selectors, event, 2, &any, &filter, e) < 0)
+	if (selector_join(c->plan->selectors, c->plan->n_selectors, event, 3, &any, &filter, e) < 0)
 		return e->code;
 	snprintf(file, sizeof(file), "events/%s/%s/filter", event->system, event->name);
 	if (filter && instance_write(c->tracing, name, file, filter, e) < 0)
@@ -101,6 +103,8 @@ static int watch_setup_instance(struct capture *c, const char *name, struct err 
 		const struct selector *s = c->plan->selectors[i];
 
 		if (s->format && watch_enable(c, name, s->format, e) < 0)
+			return err_wrap(e, "%s", s->at);
+		if (s->test && luatest_learn(c->tests, s->test - 1, s->format, e) < 0)
 			return err_wrap(e, "%s", s->at);
 	}
 	return 0;
@@ -190,7 +194,7 @@ void watch_free(struct watch *w)
 
 int watch_descriptors(const struct watch *w, int **fds, size_t *n, struct err *e)
 {
-	int *list = malloc((w->n_cpus + w->n_switches + 2) * sizeof(*list));
+	int *list = malloc((w->n_cpus + w->n_switches + 3) * sizeof(*list));
 
 	if (!list)
 		return err_set(e, "no memory");
@@ -201,6 +205,8 @@ int watch_descriptors(const struct watch *w, int **fds, size_t *n, struct err *e
 		list[(*n)++] = w->switches[i].fd;
 	list[(*n)++] = w->comms;
 	list[(*n)++] = w->tracing_on;
+	if (w->tests)
+		list[(*n)++] = w->tests->fd;
 	*fds = list;
 	return 0;
 }
@@ -269,7 +275,7 @@ static void watch_until_decided(struct watch *w, struct live *live)
 
 	while (fds && !stop_get(w->stop)) {
 		watch_wait(w, live, fds, n);
-		streams_show(w->streams, w->judge, w->start, w->stop);
+		streams_show(w->streams, w->start, w->stop);
 		watch_tell(w);
 		if (fds[0].revents)
 			live_wait(live, -1, 0);
@@ -292,9 +298,13 @@ static void watch_until_decided(struct watch *w, struct live *live)
 static int watch_open_streams(struct watch *w, struct live *live, struct err *e)
 {
 	w->ring = (struct streams_ring) {
-		.layout = &w->layout, .list = w->list, .cpus = w->raw, .n_cpus = w->n_cpus
+		.layout = &w->layout,
+		.list = w->list,
+		.cpus = w->raw,
+		.n_cpus = w->n_cpus,
+		.comms = w->comms,
 	};
-	if (streams_open(&w->streams, w->plan, &w->ring, e) == 0)
+	if (streams_open(&w->streams, w->plan, &w->ring, w->judge, w->tests, e) == 0)
 		return 0;
 	if (!w->restarted || !w->streams)
 		return e->code;

@@ -94,7 +94,7 @@ static bool watchlist_passes(const struct watchlist *list, const struct watched 
 	return filter_match(s->filter, &context, o->data, o->size);
 }
 
-void watchlist_show(const struct watchlist *list, struct judge *judge, uint32_t cpu,
+void watchlist_show(const struct watchlist *list, struct testqueue *queue, uint32_t cpu,
 		    const struct ringpage_record *record)
 {
 	struct observation o = { .time = record->time,
@@ -118,6 +118,6 @@ void watchlist_show(const struct watchlist *list, struct judge *judge, uint32_t 
 
 		if (watchlist_passes(list, event, s, &o) &&
 		    (!s->ops->match || s->ops->match(s, &o)))
-			judge_see(judge, s, &o);
+			testqueue_see(queue, s, &o);
 	}
 }

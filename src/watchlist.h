@@ -1,12 +1,12 @@
-/* Which selectors a record of a kernel ring is for: shows it to the judge for each of them. */
+/* Which selectors a record of a kernel ring is for: puts it into the queue for each of them. */
 #pragma once
 
 #include <stdint.h>
 
 #include "err.h"
-#include "judge.h"
 #include "ringpage.h"
 #include "selector.h"
+#include "testqueue.h"
 
 struct watchlist;
 
@@ -20,5 +20,5 @@ int watchlist_create(struct watchlist **ret, struct selector *const *selectors, 
 void watchlist_free(struct watchlist *list);
 
 /* Shows a record of that CPU. */
-void watchlist_show(const struct watchlist *list, struct judge *judge, uint32_t cpu,
+void watchlist_show(const struct watchlist *list, struct testqueue *queue, uint32_t cpu,
 		    const struct ringpage_record *record);

@@ -34,7 +34,8 @@ static void capture_armed(void *arg, const char *id)
 }
 
 static int capture_engine(struct prepared *p, const struct about *about, struct state *state,
-			  struct detached *detached, struct engine_result *result, struct err *e)
+			  struct luatest *tests, struct detached *detached,
+			  struct engine_result *result, struct err *e)
 {
 	autofree char *ends = prepared_ends(p);
 	struct engine_request rq = {
@@ -42,6 +43,7 @@ static int capture_engine(struct prepared *p, const struct about *about, struct 
 		.tracing = p->tracing,
 		.state = state,
 		.about = about,
+		.tests = tests,
 		.console = detached->console,
 		.max_time = p->max_time,
 		.ends = ends ? ends : "",
@@ -72,10 +74,9 @@ static int capture_state(struct state **ret, const struct prepared *p,
 	return 0;
 }
 
-/* One capture: one bundle, or an error. */
-static int capture_once(struct prepared *p, const struct options *options, const char **words,
-			int n_words, struct detached *detached, struct engine_result *result,
-			struct err *e)
+static int capture_tested(struct prepared *p, const struct options *options, const char **words,
+			  int n_words, struct luatest *tests, struct detached *detached,
+			  struct engine_result *result, struct err *e)
 {
 	struct state *state = NULL;
 	struct about about;
@@ -84,8 +85,24 @@ static int capture_once(struct prepared *p, const struct options *options, const
 	if (capture_state(&state, p, options, words, n_words, e) < 0 ||
 	    about_read(&about, state->fd, e) < 0)
 		return e->code;
-	r = capture_engine(p, &about, state, detached, result, e);
+	r = capture_engine(p, &about, state, tests, detached, result, e);
 	about_clear(&about);
+	return r;
+}
+
+/* One capture: one bundle, or an error. */
+static int capture_once(struct prepared *p, const struct options *options, const char **words,
+			int n_words, struct detached *detached, struct engine_result *result,
+			struct err *e)
+{
+	struct luatest *tests = NULL;
+	struct script *script = NULL;
+	int r = prepare_tests(p, words, n_words, &tests, &script, e);
+
+	if (r == 0)
+		r = capture_tested(p, options, words, n_words, tests, detached, result, e);
+	script_end(script);
+	luatest_free(tests);
 	return r;
 }
 

@@ -207,7 +207,11 @@ static void check_condition(const struct plan *plan, const struct condition *c)
 						  "task is not among them"
 						: "");
 	else
-		printf("      tier 2: decided by tracer, up to %s later, since %s\n",
+		printf("      tier %d: decided by %s, up to %s later, since %s\n",
+		       condition_tier(c),
+		       condition_has_test(c)
+			       ? "the recipe's test, in a process that can only compute"
+			       : "tracer",
 		       duration_about(check_lateness(plan, c)).text, condition_why(c));
 }
 

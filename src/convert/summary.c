@@ -39,6 +39,20 @@ static void summary_stop(FILE *out, const json_t *manifest)
 		      out);
 }
 
+/* Conditions that nobody looked for up to the end. */
+static void summary_faults(FILE *out, const json_t *manifest)
+{
+	size_t i;
+	json_t *condition;
+
+	json_array_foreach (json_object_get(manifest, "conditions"), i, condition) {
+		if (json_object_get(condition, "fault"))
+			fprintf(out, "             '%s' WAS OFF: %s\n",
+				manifest_text(condition, "name"),
+				manifest_text(condition, "fault"));
+	}
+}
+
 static const char *summary_plural(size_t n)
 {
 	return n == 1 ? "" : "s";
@@ -150,6 +164,7 @@ static void summary_write(FILE *out, const json_t *manifest)
 		manifest_text(host, "kernel"), (long long)manifest_int(host, "cpus"),
 		summary_plural(manifest_int(host, "cpus")));
 	summary_stop(out, manifest);
+	summary_faults(out, manifest);
 	summary_sources(out, manifest);
 	summary_conversions(out, manifest);
 	fputs(summary_files, out);

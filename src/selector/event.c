@@ -5,8 +5,22 @@
 #include <string.h>
 
 #include "auto.h"
+#include "luatest.h"
 #include "selector.h"
 #include "units.h"
+
+static int event_decode(struct selector *s, struct err *e)
+{
+	const json_t *test = json_object_get(s->spec, "test");
+
+	if (!test)
+		return 0;
+	if (!json_is_integer(test) || json_integer_value(test) < 1 ||
+	    json_integer_value(test) > LUATEST_MAX)
+		return err_set(e, "'test' of a stop condition is not the number of one");
+	s->test = json_integer_value(test);
+	return 0;
+}
 
 static int event_format(struct selector *s, const char *event, struct tracing *tracing,
 			struct err *e)
@@ -163,6 +177,7 @@ bool selector_event_read(const struct selector *s, const struct observation *o,
 const struct selector_ops event_selector = {
 	.type = "event",
 	.stream = STREAM_EVENTS,
+	.decode = event_decode,
 	.probe = event_probe,
 	.find = selector_event_find,
 	.read = selector_event_read,

@@ -1,20 +1,18 @@
-/* How fast conditions are decided, from recorded pages: judge FILE.dat PLAN.json
+/* How fast conditions are decided, from recorded pages: judge FILE.dat RECIPE.lua
  *
- * Reads the file into memory, then shows all of its records to the conditions of the plan, as the
- * process that watches does. Prints the records, how many of them a second of one core takes, and
- * the verdicts. */
+ * Reads the file into memory, then shows all of its records to the conditions of the recipe, as the
+ * process that watches does. Prints the records, how many of them a second takes, and the verdicts;
+ * with a test, the process that runs it and this one wait for each other, so that it is one core's
+ * work as well. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "auto.h"
 #include "eventstream.h"
-#include "io.h"
-#include "plan.h"
+#include "clock.h"
+#include "prepare.h"
 #include "tracedat.h"
-#include "units.h"
 #include "watchlist.h"
 
 struct pages {
@@ -39,16 +37,8 @@ static void fired(void *arg, const struct verdict *verdict)
 	++*(uint64_t *)arg;
 }
 
-static uint64_t cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-	return ts.tv_sec * NS_PER_S + ts.tv_nsec;
-}
-
 /* Shows all of it; returns how many records there were. */
-static uint64_t show(struct eventstream *stream, struct watchlist *list, struct judge *judge)
+static uint64_t show(struct eventstream *stream, struct watchlist *list, struct testqueue *queue)
 {
 	const struct ringpage_record *record;
 	uint64_t n = 0, last = 0;
@@ -57,19 +47,23 @@ static uint64_t show(struct eventstream *stream, struct watchlist *list, struct 
 	eventstream_look(stream, 0);
 	while ((record = eventstream_peek(stream, &cpu))) {
 		last = record->time;
-		watchlist_show(list, judge, cpu, record);
+		watchlist_show(list, queue, cpu, record);
 		eventstream_take(stream);
 		n++;
 	}
-	judge_reach(judge, last);
+	testqueue_reach(queue, last);
 	return n;
 }
 
-static int run(int fd, const char *text, struct err *e)
+static int run(int fd, const char *recipe, struct err *e)
 {
+	const struct options options = { 0 };
+	struct prepared p;
+	struct luatest *tests = NULL;
+	struct script *script = NULL;
 	struct tracedat *dat;
-	struct tracing *tracing;
 	struct plan *plan;
+	struct testqueue *queue;
 	struct judge *judge;
 	struct eventstream *stream;
 	struct watchlist *list;
@@ -77,38 +71,40 @@ static int run(int fd, const char *text, struct err *e)
 	uint64_t before, n, verdicts = 0;
 	struct pages pages;
 
-	if (tracedat_open(&dat, fd, e) < 0 || tracing_open(&tracing, e) < 0 ||
-	    plan_parse(&plan, text, e) < 0)
+	if (tracedat_open(&dat, fd, e) < 0 || prepare(&p, &options, &recipe, 1, e) < 0 ||
+	    prepare_tests(&p, &recipe, 1, &tests, &script, e) < 0)
 		return e->code;
-	for (size_t i = 0; i < plan->n_conditions; i++)
-		if (condition_probe(&plan->conditions[i], tracing, e) < 0)
+	plan = p.plan;
+	for (size_t i = 0; i < plan->n_selectors; i++)
+		if (plan->selectors[i]->test && luatest_learn(tests, plan->selectors[i]->test - 1,
+							      plan->selectors[i]->format, e) < 0)
 			return e->code;
 	pages = (struct pages) { dat, calloc(tracedat_cpus(dat) + 1, sizeof(size_t)) };
 	if (judge_create(&judge, plan->conditions, plan->n_conditions, progress, e) < 0 ||
 	    judge_begin(judge, 0, 0, fired, &verdicts, e) < 0 ||
+	    testqueue_create(&queue, judge, tests, -1, e) < 0 ||
 	    watchlist_create(&list, plan->selectors, plan->n_selectors, -1, true, e) < 0 ||
 	    eventstream_create(&stream, tracedat_layout(dat), tracedat_cpus(dat), pages_fill,
 			       &pages, e) < 0)
 		return e->code;
-	before = cpu_ns();
-	n = show(stream, list, judge);
-	before = cpu_ns() - before;
+	before = clock_boot();
+	n = show(stream, list, queue);
+	before = clock_boot() - before;
 	printf("%llu %.0f %llu\n", (unsigned long long)n, n * 1e9 / before,
 	       (unsigned long long)verdicts);
+	script_end(script);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct err e = ERR_INIT;
-	autofree char *text = NULL;
 	int fd;
 
 	if (argc != 3)
-		return fprintf(stderr, "it is called with: FILE.dat PLAN.json\n"), 2;
+		return fprintf(stderr, "it is called with: FILE.dat RECIPE.lua\n"), 2;
 	fd = open(argv[1], O_RDONLY);
-	if (fd >= 0 && io_read_file(AT_FDCWD, argv[2], 1 << 20, &text, NULL, &e) == 0 &&
-	    run(fd, text, &e) == 0)
+	if (fd >= 0 && run(fd, argv[2], &e) == 0)
 		return 0;
 	fprintf(stderr, "judge: %s\n", fd < 0 ? "cannot open the file" : e.text);
 	return 1;
