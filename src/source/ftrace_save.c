@@ -1,21 +1,17 @@
 #include "ftrace_save.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include "auto.h"
 #include "ftrace_plan.h"
 #include "instance.h"
 #include "io.h"
 #include "sandbox.h"
-#include "tracedat.h"
-
-#define TEXT_MAX (64u << 20) /* of one file of the kernel's */
+#include "tracehost.h"
 
 struct capture_name ftrace_instance(const struct state *state, const struct source *s,
 				    enum side side)
@@ -28,84 +24,11 @@ struct capture_name ftrace_instance(const struct state *state, const struct sour
 
 /* Everything that the file needs, read and opened while we are still root. */
 struct dump {
-	struct tracedat_about about;
-	char **formats; /* of all systems, one array */
-	size_t n_formats;
-	char **ftrace_formats;
-	size_t n_ftrace_formats;
-	struct tracedat_system *systems;
+	struct tracehost host;
 	struct tracedat_cpu *cpus;
 	unsigned n_cpus;
 	int *fds; /* two for each CPU */
-	struct symbols *symbols;
-	char uname[400];
-	char *texts[6];
-	size_t n_texts;
 };
-
-/* The text of a file below the tracing directory, owned by the dump; NULL where there is none. */
-static const char *dump_text(struct dump *d, struct tracing *tracing, const char *path)
-{
-	struct err ignored = ERR_INIT;
-	char *text = NULL;
-
-	if (io_read_file(tracing_fd(tracing), path, TEXT_MAX, &text, NULL, &ignored) < 0)
-		return NULL;
-	d->texts[d->n_texts++] = text;
-	return text;
-}
-
-static int dump_about(struct dump *d, struct tracing *tracing, const char *instance, struct err *e)
-{
-	struct utsname uts;
-	char path[400];
-
-	if (instance_layout(tracing, instance, &d->about.layout, e) < 0)
-		return e->code;
-	uname(&uts);
-	snprintf(d->uname, sizeof(d->uname), "%s %s %s %s", uts.sysname, uts.nodename, uts.release,
-		 uts.machine);
-	d->about.uname = d->uname;
-	d->about.saved_cmdlines = dump_text(d, tracing, "saved_cmdlines");
-	d->about.printk_formats = dump_text(d, tracing, "printk_formats");
-	snprintf(path, sizeof(path), "instances/%s/events/header_page", instance);
-	d->about.header_page = dump_text(d, tracing, path);
-	snprintf(path, sizeof(path), "instances/%s/events/header_event", instance);
-	d->about.header_event = dump_text(d, tracing, path);
-	if (!d->about.header_event)
-		d->about.header_event = dump_text(d, tracing, "events/header_event");
-	snprintf(path, sizeof(path), "instances/%s/trace_clock", instance);
-	d->about.trace_clock = dump_text(d, tracing, path);
-	return 0;
-}
-
-static int dump_ftrace_formats(struct dump *d, struct tracing *tracing, struct err *e)
-{
-	int fd = openat(tracing_fd(tracing), "events/ftrace", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	autoclosedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		char path[400], **grown;
-		struct err absent = ERR_INIT;
-		char *text;
-
-		snprintf(path, sizeof(path), "%s/format", entry->d_name);
-		if (*entry->d_name == '.' ||
-		    io_read_file(dirfd(dir), path, TEXT_MAX, &text, NULL, &absent) < 0)
-			continue;
-		grown = realloc(d->ftrace_formats, (d->n_ftrace_formats + 1) * sizeof(*grown));
-		if (!grown) {
-			free(text);
-			return err_set(e, "no memory");
-		}
-		d->ftrace_formats = grown;
-		grown[d->n_ftrace_formats++] = text;
-	}
-	d->about.ftrace_formats = (const char *const *)d->ftrace_formats;
-	d->about.n_ftrace_formats = d->n_ftrace_formats;
-	return 0;
-}
 
 static int event_order(const void *a, const void *b)
 {
@@ -115,37 +38,19 @@ static int event_order(const void *a, const void *b)
 	return r ? r : strcmp(x->name, y->name);
 }
 
-/* The formats of the events, grouped by system. */
-static int dump_formats(struct dump *d, const struct source *s, struct err *e)
+static int dump_host(struct dump *d, const struct source *s, const struct state *state,
+		     struct err *e)
 {
+	struct capture_name instance = ftrace_instance(state, s, BEFORE);
 	struct ftrace *f = s->data;
-	struct tracedat_system *system = NULL;
+	autofree struct tracehost_event *events = calloc(f->n_events + 1, sizeof(*events));
 
-	qsort(f->events, f->n_events, sizeof(*f->events), event_order);
-	d->formats = calloc(f->n_events, sizeof(*d->formats));
-	d->systems = calloc(f->n_events, sizeof(*d->systems));
-	if (!d->formats || !d->systems)
+	if (!events)
 		return err_set(e, "no memory");
-	for (size_t i = 0; i < f->n_events; i++) {
-		char path[400];
-
-		snprintf(path, sizeof(path), "events/%s/%s/format", f->events[i].system,
-			 f->events[i].name);
-		if (io_read_file(tracing_fd(s->tracing), path, TEXT_MAX, &d->formats[d->n_formats],
-				 NULL, e) < 0)
-			return err_wrap(e, "format");
-		if (!system || strcmp(system->name, f->events[i].system)) {
-			system = &d->systems[d->about.n_systems++];
-			*system = (struct tracedat_system) {
-				.name = f->events[i].system,
-				.formats = (const char *const *)&d->formats[d->n_formats]
-			};
-		}
-		system->n_formats++;
-		d->n_formats++;
-	}
-	d->about.systems = d->systems;
-	return 0;
+	qsort(f->events, f->n_events, sizeof(*f->events), event_order);
+	for (size_t i = 0; i < f->n_events; i++)
+		events[i] = (struct tracehost_event) { f->events[i].system, f->events[i].name };
+	return tracehost_read(&d->host, s->tracing, instance.text, events, f->n_events, e);
 }
 
 static void dump_open_cpu(struct dump *d, struct tracing *tracing, const char *instance,
@@ -197,16 +102,6 @@ static int dump_cpus(struct dump *d, const struct source *s, const struct state 
 			dump_open_cpu(d, s->tracing, after.text, cpu);
 	}
 	return 0;
-}
-
-static void dump_symbols(struct dump *d)
-{
-	autoclose int fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
-	struct err ignored = ERR_INIT;
-
-	/* without symbols, addresses stay numbers: no reason to lose the events */
-	if (fd >= 0 && symbols_read(&d->symbols, fd, &ignored) < 0)
-		d->symbols = NULL;
 }
 
 /* A number of the kernel's statistics of a CPU's ring, 0 if it is not there. */
@@ -265,23 +160,14 @@ static void dump_report(const struct dump *d, const struct source *s,
 
 static void dump_free(struct dump *d)
 {
-	for (size_t i = 0; i < d->n_texts; i++)
-		free(d->texts[i]);
-	for (size_t i = 0; i < d->n_formats; i++)
-		free(d->formats[i]);
-	for (size_t i = 0; i < d->n_ftrace_formats; i++)
-		free(d->ftrace_formats[i]);
 	for (unsigned cpu = 0; d->cpus && cpu < d->n_cpus; cpu++) {
 		free((char *)d->cpus[cpu].stats);
 		for (size_t i = 0; i < d->cpus[cpu].n_fds; i++)
 			close(d->cpus[cpu].fds[i]);
 	}
-	free(d->formats);
-	free(d->ftrace_formats);
-	free(d->systems);
 	free(d->cpus);
 	free(d->fds);
-	symbols_free(d->symbols);
+	tracehost_clear(&d->host);
 }
 
 /* Bytes that the kernel says are in a CPU's ring, with the heads of their pages. */
@@ -314,26 +200,15 @@ static void dump_trim(int out)
 		return; /* it only takes more room */
 }
 
-static int dump_collect(struct dump *d, struct source *s, const struct state *state, struct err *e)
-{
-	struct capture_name before = ftrace_instance(state, s, BEFORE);
-
-	/* the names of tasks first: they are soon forgotten */
-	if (dump_about(d, s->tracing, before.text, e) < 0 ||
-	    dump_ftrace_formats(d, s->tracing, e) < 0 || dump_formats(d, s, e) < 0 ||
-	    dump_cpus(d, s, state, e) < 0)
-		return e->code;
-	dump_symbols(d);
-	return 0;
-}
-
 int ftrace_save(struct source *s, struct save *save, struct err *e)
 {
 	struct dump d = { 0 };
 	autofree char *path = NULL;
 	autoclose int out = -1;
-	int r = dump_collect(&d, s, save->state, e);
+	int r = dump_host(&d, s, save->state, e);
 
+	if (!r)
+		r = dump_cpus(&d, s, save->state, e);
 	if (!r && asprintf(&path, "trace/%s.dat", s->name) < 0)
 		r = err_set(e, "no memory");
 	if (!r)
@@ -345,7 +220,7 @@ int ftrace_save(struct source *s, struct save *save, struct err *e)
 	if (!r)
 		r = dump_reserve(&d, out, e);
 	if (!r)
-		r = tracedat_write(out, &d.about, d.cpus, d.n_cpus, d.symbols, e);
+		r = tracedat_write(out, &d.host.about, d.cpus, d.n_cpus, d.host.symbols, e);
 	if (out >= 0)
 		dump_trim(out);
 	dump_report(&d, s, save->stop, save->report);

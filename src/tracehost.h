@@ -1,0 +1,35 @@
+/* What the kernel says of itself that a trace.dat needs besides its pages: read while we are still
+ * root. */
+#pragma once
+
+#include <stddef.h>
+
+#include "err.h"
+#include "symbols.h"
+#include "tracedat.h"
+#include "tracing.h"
+
+struct tracehost {
+	struct tracedat_about about;
+	struct symbols *symbols; /* NULL where the kernel does not tell: addresses stay numbers then
+				  */
+	char **formats;          /* of all systems, one array */
+	size_t n_formats;
+	char **ftrace_formats;
+	size_t n_ftrace_formats;
+	struct tracedat_system *systems;
+	char uname[400];
+	char *texts[6];
+	size_t n_texts;
+};
+
+/* Of an instance and of N events, which are sorted by system; each belongs to who asks. The names
+ * of tasks come first: they are soon forgotten. */
+struct tracehost_event {
+	const char *system, *name;
+};
+int tracehost_read(struct tracehost *host, struct tracing *tracing, const char *instance,
+		   const struct tracehost_event *events, size_t n, struct err *e);
+
+/* Frees what it holds; one that is empty or half read is fine. */
+void tracehost_clear(struct tracehost *host);
