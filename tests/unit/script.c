@@ -486,7 +486,7 @@ static void fields_are_checked(void **state)
 		{ "t.event { 'a:b', fetch = 'x=%di' }",
 		  "t.event: fetch is for kprobe: and uprobe: events" },
 		{ "t.event { 'a:b', within = '1s' }", "within says in which time several hits" },
-		{ "t.event { 'a:b', test = pairs }", "t.event: unknown field 'test'" },
+		{ "t.event { 'a:b', test = 'pairs' }", "t.event: test must be a function" },
 		{ "t.event { 'a:b', filter = 'a\\27' }", "filter: it holds a control character" },
 		{ "t.event { 'a:b', filter = 'a\\255' }",
 		  "filter: it holds a control character, or is not UTF-8" },
