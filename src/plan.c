@@ -48,7 +48,7 @@ static int plan_sources(struct plan *plan, struct err *e)
 
 	if (plan_list(plan, "collect", &list, e) < 0)
 		return e->code;
-	plan->sources = calloc(json_array_size(list) + 1, sizeof(*plan->sources));
+	plan->sources = calloc(json_array_size(list) + STREAMS, sizeof(*plan->sources));
 	if (!plan->sources)
 		return err_set(e, "no memory");
 	json_array_foreach (list, i, spec) {
@@ -120,6 +120,36 @@ static int plan_selectors(struct plan *plan, struct err *e)
 			plan->selectors[a] = last;
 		}
 	}
+	for (size_t i = 0; i < plan->n_selectors; i++)
+		plan->selectors[i]->number = i;
+	return 0;
+}
+
+static bool plan_watches(const struct plan *plan, enum stream stream)
+{
+	for (size_t i = 0; i < plan->n_selectors; i++)
+		if (plan->selectors[i]->ops->stream == stream)
+			return true;
+	return false;
+}
+
+/* What its conditions look at is kept as well. */
+static int plan_watched(struct plan *plan, struct err *e)
+{
+	for (enum stream stream = 0; stream < STREAMS; stream++) {
+		struct source *s = &plan->sources[plan->n_sources];
+
+		if (!plan_watches(plan, stream))
+			continue;
+		*s = (struct source) { .index = plan->n_sources,
+				       .name = watched_names[stream],
+				       .at = plan->conditions[0].at };
+		if (plan_check_name(plan, s, e) < 0 || watched_make(s, plan, stream, e) < 0)
+			return e->code;
+		s->ops = &watched_source;
+		plan->watched[stream] = s->data;
+		plan->n_sources++;
+	}
 	return 0;
 }
 
@@ -184,16 +214,16 @@ static int plan_read(struct plan *plan, const char *text, struct err *e)
 	    plan_time(plan, "max_time", &plan->max_time, e) < 0 ||
 	    plan_time(plan, "cooldown", &plan->cooldown, e) < 0 || plan_repeats(plan, e) < 0)
 		return e->code;
-	if (json_array_size(json_object_get(plan->json, "collect")) > BOARD_MAX ||
+	if (json_array_size(json_object_get(plan->json, "collect")) > BOARD_MAX - STREAMS ||
 	    json_array_size(json_object_get(plan->json, "stop")) > BOARD_MAX)
 		return err_set(
 			e, "a recipe collects at most %d things and has at most %d stop conditions",
-			BOARD_MAX, BOARD_MAX);
+			BOARD_MAX - STREAMS, BOARD_MAX);
 	if (!plan_name_ok(plan->name) || !plan->max_time)
 		return err_set(e, "the plan has no name or no time limit");
 	plan_hash(plan);
 	if (plan_sources(plan, e) < 0 || plan_conditions(plan, e) < 0 ||
-	    plan_selectors(plan, e) < 0)
+	    plan_selectors(plan, e) < 0 || plan_watched(plan, e) < 0)
 		return e->code;
 	return plan_probes(plan, e);
 }

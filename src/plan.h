@@ -9,6 +9,7 @@
 #include "err.h"
 #include "probe.h"
 #include "source.h"
+#include "source/watched.h"
 
 struct plan {
 	json_t *json; /* owns all strings below */
@@ -17,17 +18,18 @@ struct plan {
 	const char *name;     /* the recipe's, without .lua */
 	const char *question; /* its first comment line */
 	struct source *sources;
-	size_t n_sources;
+	size_t n_sources; /* of `collect`, and what its conditions look at */
 	struct condition *conditions;
 	size_t n_conditions;
 	struct selector **selectors; /* of all conditions */
 	size_t n_selectors;
-	struct probes probes; /* that its events and conditions need */
-	uint64_t post;        /* ns still recorded after the event */
-	uint64_t max_time;    /* ns */
-	uint64_t max_bundles; /* one after the other, 1 at least */
-	uint64_t cooldown;    /* ns between two of them */
-	uint64_t max_disk;    /* bytes for all of them, 0: as many as they take */
+	struct watched *watched[STREAMS]; /* of the sources; NULL: no condition looks at that */
+	struct probes probes;             /* that its events and conditions need */
+	uint64_t post;                    /* ns still recorded after the event */
+	uint64_t max_time;                /* ns */
+	uint64_t max_bundles;             /* one after the other, 1 at least */
+	uint64_t cooldown;                /* ns between two of them */
+	uint64_t max_disk;                /* bytes for all of them, 0: as many as they take */
 };
 
 /* Reads canonical JSON into a plan. *ret is the caller's. */

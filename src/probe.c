@@ -247,8 +247,8 @@ static int probe_look(struct probe *probe, struct tracing *tracing, struct err *
 {
 	const struct probe_kind *kind = probe_kind(probe->event);
 
-	if (probe->state == PROBE_FOUND)
-		return 0;
+	if (probe->state == PROBE_FOUND || tracing_is_recorded(tracing))
+		return 0; /* a bundle does not tell */
 	if (probe->state == PROBE_ABSENT)
 		err_set(e, "the probe '%s' was not made", probe->event);
 	else if (faccessat(tracing_fd(tracing), kind->file, F_OK, 0) < 0)
@@ -359,11 +359,8 @@ int probes_make(struct capture *c, struct err *e)
 void probes_adopt(struct probes *probes, const char *id, struct tracing *tracing)
 {
 	for (struct probe *probe = probes->list; probe < probes->list + probes->n; probe++) {
-		char path[160];
-
 		probe_set_group(probe, id);
-		snprintf(path, sizeof(path), "events/%s/%s/format", probe->group, probe->name);
-		probe->state = faccessat(tracing_fd(tracing), path, F_OK, 0) == 0 ? PROBE_MADE
-										  : PROBE_ABSENT;
+		probe->state =
+			tracing_has(tracing, probe->group, probe->name) ? PROBE_MADE : PROBE_ABSENT;
 	}
 }

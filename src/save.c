@@ -11,6 +11,7 @@
 #include "anchors.h"
 #include "auto.h"
 #include "finish.h"
+#include "formats.h"
 #include "io.h"
 #include "log.h"
 #include "manifest.h"
@@ -354,6 +355,21 @@ static int save_rings(struct finish *f, struct save *save, struct report *report
 	return save_remember(f, e);
 }
 
+/* For who reads the bundle at a desk. */
+static void save_formats(const struct finish *f, int bundledir)
+{
+	struct err failed = ERR_INIT;
+	autoclose int events = f->capture->tracing
+				       ? openat(tracing_fd(f->capture->tracing), "events",
+						O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+				       : -1;
+
+	unlinkat(bundledir, "host/formats.txt", 0);
+	if (events >= 0 && (io_make_dirs(bundledir, "host", &failed) < 0 ||
+			    formats_write(events, bundledir, "host/formats.txt", &failed) < 0))
+		log_line("host/formats.txt: %s", failed.text);
+}
+
 static int save_complete(struct finish *f, struct save *save, const struct report *reports,
 			 struct err *e)
 {
@@ -362,7 +378,10 @@ static int save_complete(struct finish *f, struct save *save, const struct repor
 
 	save->outdir = bundledir;
 	if (bundledir < 0 || io_remove_tree(bundledir, "recipe", e) < 0 ||
-	    save_recipe(save->statedir, bundledir, e) < 0 || save_manifest(f, reports, save, e) < 0)
+	    save_recipe(save->statedir, bundledir, e) < 0)
+		return e->code;
+	save_formats(f, bundledir);
+	if (save_manifest(f, reports, save, e) < 0)
 		return e->code;
 	return tree_sync(bundledir, e);
 }

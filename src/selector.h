@@ -39,6 +39,7 @@ struct selector {
 	const json_t *spec; /* its part of the plan */
 	struct condition *owner;
 	uint32_t part;         /* which of its owner's selectors it is */
+	uint32_t number;       /* in the plan */
 	struct probe *probe;   /* that makes its event, NULL if the kernel has it; borrowed from the
 				  plan */
 	struct format *format; /* of its kernel event, set by probe; NULL until there is one */

@@ -160,6 +160,7 @@ extern const struct source_ops ftrace_source;
 extern const struct source_ops packets_source;
 extern const struct source_ops files_source;
 extern const struct source_ops log_source;
+extern const struct source_ops watched_source; /* in no plan: what has conditions has it */
 
 /* The family's one table, ended by NULL. */
 extern const struct source_ops *const source_table[];

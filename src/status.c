@@ -36,7 +36,7 @@ void status_line(FILE *out, const struct board *board, const struct plan *plan)
 		const struct stats *stats = &board->sources[i];
 
 		lost += stats->lost;
-		if (stats->records)
+		if (stats->records && plan->sources[i].ops != &watched_source)
 			fprintf(out, " | %s %llu (%llu/s)", plan->sources[i].name,
 				(unsigned long long)stats->records,
 				(unsigned long long)stats->rate);

@@ -88,8 +88,10 @@ static void streams_note_loss(struct streams *s)
 {
 	uint64_t lost;
 
-	if (eventstream_missed(s->events, &lost))
-		judge_hole(s->judge, STREAM_EVENTS, lost);
+	if (!eventstream_missed(s->events, &lost))
+		return;
+	judge_hole(s->judge, STREAM_EVENTS, lost);
+	watched_lost(s->plan->watched[STREAM_EVENTS], lost);
 }
 
 /* A CPU that is possible and not there says so for ever. */
@@ -109,8 +111,10 @@ static void streams_look(struct streams *s, uint64_t since)
 	streams_note_loss(s);
 	if (s->packets)
 		packetstream_look(s->packets, now, since);
-	if (s->packets && packetstream_missed(s->packets))
+	if (s->packets && packetstream_missed(s->packets)) {
 		judge_hole(s->judge, STREAM_PACKETS, now);
+		watched_lost(s->plan->watched[STREAM_PACKETS], now);
+	}
 	if (s->readings)
 		readings_look(s->readings, now);
 }
@@ -154,6 +158,10 @@ static void show_event(struct streams *s)
 	unsigned cpu;
 	const struct ringpage_record *record = eventstream_peek(s->events, &cpu);
 
+	watched_keep(s->plan->watched[STREAM_EVENTS],
+		     &(struct observation) {
+			     .time = record->time, .data = record->data, .size = record->size },
+		     cpu);
 	watchlist_show(s->ring->list, s->queue, cpu, record);
 	eventstream_take(s->events);
 	streams_note_loss(s);
@@ -164,6 +172,7 @@ static void show_packet(struct streams *s)
 	const struct selector *selector;
 	const struct observation *packet = packetstream_peek(s->packets, &selector);
 
+	watched_keep(s->plan->watched[STREAM_PACKETS], packet, selector->number);
 	testqueue_see(s->queue, selector, packet);
 	packetstream_take(s->packets);
 }
@@ -173,8 +182,16 @@ static void show_reading(struct streams *s)
 	const struct selector *selector;
 	const struct observation *reading = readings_peek(s->readings, &selector);
 
+	watched_keep(s->plan->watched[STREAM_READINGS], reading, selector->number);
 	testqueue_see(s->queue, selector, reading);
 	readings_take(s->readings);
+}
+
+static void streams_reach(struct streams *s, uint64_t now)
+{
+	for (int stream = 0; stream < STREAMS; stream++)
+		watched_reach(s->plan->watched[stream], now);
+	testqueue_reach(s->queue, now);
 }
 
 /* Shows the oldest of what all streams have, if no stream can have an older one yet. */
@@ -199,7 +216,7 @@ static bool streams_show_next(struct streams *s)
 	if (next[first].there)
 		show[first](s);
 	else
-		testqueue_reach(s->queue, next[first].time);
+		streams_reach(s, next[first].time);
 	return next[first].there;
 }
 

@@ -111,12 +111,11 @@ static int host_formats(struct tracehost *host, struct tracing *tracing,
 	return 0;
 }
 
-static void host_symbols(struct tracehost *host)
+void tracehost_read_symbols(struct tracehost *host)
 {
 	autoclose int fd = open("/proc/kallsyms", O_RDONLY | O_CLOEXEC);
 	struct err ignored = ERR_INIT;
 
-	/* without symbols, addresses stay numbers: no reason to lose the events */
 	if (fd >= 0 && symbols_read(&host->symbols, fd, &ignored) < 0)
 		host->symbols = NULL;
 }
@@ -124,12 +123,9 @@ static void host_symbols(struct tracehost *host)
 int tracehost_read(struct tracehost *host, struct tracing *tracing, const char *instance,
 		   const struct tracehost_event *events, size_t n, struct err *e)
 {
-	if (host_about(host, tracing, instance, e) < 0 ||
-	    host_ftrace_formats(host, tracing, e) < 0 ||
-	    host_formats(host, tracing, events, n, e) < 0)
+	if (host_about(host, tracing, instance, e) < 0 || host_ftrace_formats(host, tracing, e) < 0)
 		return e->code;
-	host_symbols(host);
-	return 0;
+	return host_formats(host, tracing, events, n, e);
 }
 
 void tracehost_clear(struct tracehost *host)

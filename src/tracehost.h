@@ -11,8 +11,7 @@
 
 struct tracehost {
 	struct tracedat_about about;
-	struct symbols *symbols; /* NULL where the kernel does not tell: addresses stay numbers then
-				  */
+	struct symbols *symbols; /* NULL without */
 	char **formats;          /* of all systems, one array */
 	size_t n_formats;
 	char **ftrace_formats;
@@ -30,6 +29,10 @@ struct tracehost_event {
 };
 int tracehost_read(struct tracehost *host, struct tracing *tracing, const char *instance,
 		   const struct tracehost_event *events, size_t n, struct err *e);
+
+/* The kernel's symbols besides, for a file with addresses. Without them these stay numbers: no
+ * reason to lose the events. */
+void tracehost_read_symbols(struct tracehost *host);
 
 /* Frees what it holds; one that is empty or half read is fine. */
 void tracehost_clear(struct tracehost *host);

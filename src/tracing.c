@@ -14,11 +14,13 @@
 #include <tracefs.h>
 
 #include "auto.h"
+#include "formats.h"
 #include "io.h"
 #include "units.h"
 
 struct tracing {
-	int fd; /* its top directory */
+	int fd;                  /* its top directory */
+	struct formats *formats; /* of a bundle, instead of that; NULL otherwise */
 };
 
 static int tracing_open_mounted(void)
@@ -92,8 +94,27 @@ void tracing_close(struct tracing *tracing)
 {
 	if (!tracing)
 		return;
-	close(tracing->fd);
+	auto_close(&tracing->fd);
+	formats_free(tracing->formats);
 	free(tracing);
+}
+
+int tracing_of_formats(struct tracing **ret, const char *formats, struct err *e)
+{
+	autofree struct tracing *tracing = calloc(1, sizeof(*tracing));
+
+	if (!tracing)
+		return err_set(e, "no memory");
+	tracing->fd = -1;
+	if (formats_read(&tracing->formats, formats, e) < 0)
+		return e->code;
+	*ret = take_ptr(tracing);
+	return 0;
+}
+
+bool tracing_is_recorded(const struct tracing *tracing)
+{
+	return tracing->formats;
 }
 
 int tracing_fd(const struct tracing *tracing)
@@ -136,10 +157,12 @@ static int event_list_add(struct event_list *list, const char *system, const cha
 }
 
 /* Only what can be enabled: events/ftrace holds formats of another kind. */
-static bool event_exists(const struct tracing *tracing, const char *system, const char *event)
+bool tracing_has(const struct tracing *tracing, const char *system, const char *event)
 {
 	char path[512];
 
+	if (tracing->formats)
+		return formats_find(tracing->formats, system, event);
 	snprintf(path, sizeof(path), "events/%s/%s/enable", system, event);
 	return faccessat(tracing->fd, path, F_OK, 0) == 0;
 }
@@ -151,9 +174,34 @@ static int event_list_system(struct tracing *tracing, struct event_list *list, c
 	int r = 0;
 
 	for (char **event = events; event && *event && !r; event++)
-		if (!fnmatch(glob, *event, 0) && event_exists(tracing, system, *event))
+		if (!fnmatch(glob, *event, 0) && tracing_has(tracing, system, *event))
 			r = event_list_add(list, system, *event);
 	tracefs_list_free(events);
+	return r;
+}
+
+static int event_list_systems(struct tracing *tracing, struct event_list *list,
+			      const char *system_glob, const char *event_glob)
+{
+	char **systems = tracefs_event_systems(NULL);
+	int r = 0;
+
+	for (char **system = systems; system && *system && !r; system++)
+		if (!fnmatch(system_glob, *system, 0))
+			r = event_list_system(tracing, list, *system, event_glob);
+	tracefs_list_free(systems);
+	return r;
+}
+
+static int event_list_recorded(const struct formats *formats, struct event_list *list,
+			       const char *system_glob, const char *event_glob)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < formats->n && !r; i++)
+		if (!fnmatch(system_glob, formats->list[i].system, 0) &&
+		    !fnmatch(event_glob, formats->list[i].name, 0))
+			r = event_list_add(list, formats->list[i].system, formats->list[i].name);
 	return r;
 }
 
@@ -163,13 +211,12 @@ int tracing_glob(struct tracing *tracing, const char *glob, char ***ret, size_t 
 	autofree char *system_glob = colon ? strndup(glob, colon - glob) : strdup("*");
 	const char *event_glob = colon ? colon + 1 : glob;
 	struct event_list list = { .names = calloc(1, sizeof(char *)) };
-	char **systems = tracefs_event_systems(NULL);
 	int r = system_glob && list.names ? 0 : -ENOMEM;
 
-	for (char **system = systems; system && *system && !r; system++)
-		if (!fnmatch(system_glob, *system, 0))
-			r = event_list_system(tracing, &list, *system, event_glob);
-	tracefs_list_free(systems);
+	if (!r)
+		r = tracing->formats
+			    ? event_list_recorded(tracing->formats, &list, system_glob, event_glob)
+			    : event_list_systems(tracing, &list, system_glob, event_glob);
 	if (r) {
 		names_free(list.names);
 		return err_set(e, "no memory for the list of events");
@@ -194,6 +241,8 @@ static int event_unknown(struct tracing *tracing, const char *system, const char
 	near = nearest_name(name, (const char *const *)all, n);
 	if (near)
 		err_set(e, "unknown event '%s', did you mean '%s'?", name, near);
+	else if (tracing->formats)
+		err_set(e, "the host of the bundle has no event '%s'", name);
 	else
 		err_set(e, "unknown event '%s'; `tracer events '*'` lists those of this host",
 			name);
@@ -206,8 +255,11 @@ int tracing_format(struct tracing *tracing, const char *system, const char *even
 {
 	autofree char *text = NULL;
 
-	if (!event_exists(tracing, system, event))
+	if (!tracing_has(tracing, system, event))
 		return event_unknown(tracing, system, event, e);
+	if (tracing->formats)
+		return format_parse(ret, system,
+				    formats_find(tracing->formats, system, event)->text, e);
 	text = tracefs_event_file_read(NULL, system, event, "format", NULL);
 	if (!text)
 		return err_sys(e, "cannot read the format of event '%s:%s'", system, event);

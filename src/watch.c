@@ -263,8 +263,13 @@ static int watch_begin(struct watch *w, uint64_t start, struct err *e)
 	if (judge_begin(w->judge, start, w->restarted ? now : start, watch_fired, w, e) < 0)
 		return e->code;
 	judge_tell(w->judge);
-	for (int stream = 0; w->restarted && stream < STREAMS; stream++)
+	for (int stream = 0; stream < STREAMS; stream++) {
+		watched_begin(w->plan->watched[stream], start);
+		if (!w->restarted)
+			continue;
 		judge_hole(w->judge, stream, now);
+		watched_lost(w->plan->watched[stream], now);
+	}
 	return 0;
 }
 

@@ -99,8 +99,13 @@ static void check_paths(const json_t *spec)
 
 static void check_source(const struct source *s)
 {
-	printf("  %-12s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name, s->ops->type, s->at,
-	       size_about(s->cost.kernel_bytes).text, size_about(s->cost.tmpfs_bytes).text);
+	if (s->ops == &watched_source)
+		printf("  %-16s what the conditions look at, for a replay: %s on tmpfs\n", s->name,
+		       size_about(s->cost.tmpfs_bytes).text);
+	else
+		printf("  %-16s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name, s->ops->type,
+		       s->at, size_about(s->cost.kernel_bytes).text,
+		       size_about(s->cost.tmpfs_bytes).text);
 	check_list("pids", json_object_get(s->spec, "pids"));
 	check_list("comm", json_object_get(s->spec, "comm"));
 	if (s->ops == &ftrace_source)

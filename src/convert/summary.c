@@ -103,7 +103,7 @@ static void summary_source(FILE *out, const json_t *source, json_int_t stop)
 	size_t i;
 	json_t *hole;
 
-	fprintf(out, "  %-12s %-9s %lld record%s, %s; ", manifest_text(source, "name"),
+	fprintf(out, "  %-16s %-9s %lld record%s, %s; ", manifest_text(source, "name"),
 		manifest_text(source, "outcome"), (long long)manifest_int(source, "records"),
 		summary_plural(manifest_int(source, "records")),
 		size_about(manifest_int(source, "bytes")).text);
@@ -150,6 +150,8 @@ static const char summary_files[] =
 	"  packets/*.pcapng   packets: wireshark, tshark -r\n"
 	"  samples/ files/    copies of /proc, /sys and other files; samples under their time\n"
 	"  logs/              log lines on the same clock\n"
+	"  watched/           what the stop conditions looked at: tracer replay\n"
+	"  host/formats.txt   the events that the host knows: tracer check --host\n"
 	"  recipe/            what was asked for: the recipe and its plan\n"
 	"  tracer.log         what tracer itself did\n";
 

@@ -209,6 +209,7 @@ int ftrace_save(struct source *s, struct save *save, struct err *e)
 
 	if (!r)
 		r = dump_cpus(&d, s, save->state, e);
+	tracehost_read_symbols(&d.host);
 	if (!r && asprintf(&path, "trace/%s.dat", s->name) < 0)
 		r = err_set(e, "no memory");
 	if (!r)
