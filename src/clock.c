@@ -92,6 +92,24 @@ uint64_t anchor_wall(const struct anchor *a, uint64_t boot)
 	return a->wall_ns + (boot - a->boot);
 }
 
+uint64_t anchors_wall(const struct anchor *anchors, size_t n, uint64_t boot)
+{
+	size_t i = n - 1;
+
+	while (i > 0 && boot < anchors[i].boot)
+		i--;
+	return anchor_wall(&anchors[i], boot);
+}
+
+uint64_t anchors_boot(const struct anchor *anchors, size_t n, uint64_t wall_ns)
+{
+	size_t i = n - 1;
+
+	while (i > 0 && wall_ns < anchors[i].wall_ns)
+		i--;
+	return anchors[i].boot + (wall_ns - anchors[i].wall_ns);
+}
+
 static struct clock_text clock_format(const char *format, uint64_t wall_ns)
 {
 	time_t seconds = wall_ns / NS_PER_S;

@@ -29,6 +29,11 @@ uint64_t anchors_printk(const struct anchor *anchors, size_t n, uint64_t printk_
 /* The wall time of BOOT by this anchor. */
 uint64_t anchor_wall(const struct anchor *a, uint64_t boot);
 
+/* By the last anchor before it, of N, oldest first: the wall clock may have been set meanwhile. And
+ * back, for what was written so. */
+uint64_t anchors_wall(const struct anchor *anchors, size_t n, uint64_t boot);
+uint64_t anchors_boot(const struct anchor *anchors, size_t n, uint64_t wall_ns);
+
 /* "2026-08-24T03:15:02.123456789Z", and "20260824T031502Z" for names. */
 struct clock_text {
 	char text[40];

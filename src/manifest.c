@@ -223,6 +223,24 @@ int manifest_read(json_t **ret, int bundledir, struct err *e)
 	return err_set(e, "manifest.json is not a manifest that this version can read");
 }
 
+int manifest_anchors(const json_t *manifest, struct anchor **ret, size_t *n, struct err *e)
+{
+	const json_t *list = json_object_get(json_object_get(manifest, "clocks"), "anchors");
+	struct anchor *anchors = calloc(json_array_size(list) + 1, sizeof(*anchors));
+	size_t i;
+	json_t *anchor;
+
+	if (!anchors)
+		return err_set(e, "no memory");
+	json_array_foreach (list, i, anchor) {
+		anchors[i].boot = manifest_int(anchor, "boot");
+		anchors[i].wall_ns = manifest_int(anchor, "wall");
+	}
+	*ret = anchors;
+	*n = json_array_size(list);
+	return *n ? 0 : err_set(e, "the manifest has no clocks");
+}
+
 int manifest_write(const json_t *manifest, int bundledir, struct err *e)
 {
 	autofree char *text = json_dumps(manifest, JSON_INDENT(2));

@@ -15,6 +15,10 @@ int manifest_make(json_t **ret, const struct finish *finish, const struct report
 
 /* Reads and writes it in a bundle's directory; writing replaces it at once. */
 int manifest_read(json_t **ret, int bundledir, struct err *e);
+
+/* Its clock anchors, oldest first, at least one; *ret is the caller's to free, also after an error.
+ */
+int manifest_anchors(const json_t *manifest, struct anchor **ret, size_t *n, struct err *e);
 int manifest_write(const json_t *manifest, int bundledir, struct err *e);
 
 /* Adds every file below BUNDLEDIR but itself, with size and SHA-256, sorted by path. */

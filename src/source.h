@@ -120,6 +120,12 @@ struct save {
 	struct report *report; /* to be filled; its outcome is FAILED until set */
 };
 
+/* The wall time of BOOT. */
+static inline uint64_t save_wall(const struct save *save, uint64_t boot)
+{
+	return anchors_wall(save->anchors, save->n_anchors, boot);
+}
+
 struct source_ops {
 	const char *type; /* the plan's word: "ftrace" */
 

@@ -151,30 +151,11 @@ static char *last_packet_text(struct pcapng_reader *reader, const struct pcapng_
 	return line;
 }
 
-/* By the anchor before it, as the packets were written: the wall clock may have been set meanwhile.
- */
-static uint64_t last_boot(const struct last *l, uint64_t wall_ns)
-{
-	size_t i = l->n_anchors - 1;
-
-	while (i > 0 && wall_ns < l->anchors[i].wall_ns)
-		i--;
-	return l->anchors[i].boot + (wall_ns - l->anchors[i].wall_ns);
-}
-
-static uint64_t last_wall(const struct last *l, uint64_t boot)
-{
-	size_t i = l->n_anchors - 1;
-
-	while (i > 0 && boot < l->anchors[i].boot)
-		i--;
-	return anchor_wall(&l->anchors[i], boot);
-}
-
 static int last_add_packet(struct last *l, struct pcapng_reader *reader,
 			   const struct pcapng_packet *packet, const char *label)
 {
-	return last_add(l, last_boot(l, packet->wall_ns), last_packet_text(reader, packet, label));
+	return last_add(l, anchors_boot(l->anchors, l->n_anchors, packet->wall_ns),
+			last_packet_text(reader, packet, label));
 }
 
 static int last_packets_after(struct last *l, struct pcapng_reader *reader, uint64_t wall_stop,
@@ -186,7 +167,7 @@ static int last_packets_after(struct last *l, struct pcapng_reader *reader, uint
 	while (r == 0 && pcapng_reader_next(reader, &packet, NULL, e) > 0) {
 		if (packet.wall_ns <= wall_stop)
 			continue;
-		if (!last_wants(l, last_boot(l, packet.wall_ns)))
+		if (!last_wants(l, anchors_boot(l->anchors, l->n_anchors, packet.wall_ns)))
 			break;
 		r = last_add_packet(l, reader, &packet, label);
 	}
@@ -212,7 +193,7 @@ static int last_packets_before(struct last *l, struct pcapng_reader *reader, uin
 static int last_packets(struct last *l, const struct last_input *input, const char *label,
 			struct err *e)
 {
-	uint64_t wall_stop = last_wall(l, l->stop);
+	uint64_t wall_stop = anchors_wall(l->anchors, l->n_anchors, l->stop);
 	int (*const sides[])(struct last *, struct pcapng_reader *, uint64_t, const char *,
 			     struct err *) = { last_packets_before, last_packets_after };
 	int r = 0;
@@ -337,7 +318,8 @@ static void last_write(const struct last *l, FILE *out)
 			fputs("-------- the stop --------\n", out);
 		marked |= delta > 0;
 		fprintf(out, "%+15.9f %s %s\n", (double)delta / NS_PER_S,
-			clock_utc(last_wall(l, line->time)).text + strlen("2026-08-24T"),
+			clock_utc(anchors_wall(l->anchors, l->n_anchors, line->time)).text +
+				strlen("2026-08-24T"),
 			line->text);
 	}
 	if (!marked)
@@ -376,22 +358,6 @@ static void last_free(struct last *l)
 	free(l->lines);
 }
 
-static int last_anchors(struct last *l, const json_t *list, struct err *e)
-{
-	size_t i;
-	json_t *anchor;
-
-	l->anchors = calloc(json_array_size(list) + 1, sizeof(*l->anchors));
-	if (!l->anchors)
-		return err_set(e, "no memory");
-	json_array_foreach (list, i, anchor) {
-		l->anchors[i].boot = manifest_int(anchor, "boot");
-		l->anchors[i].wall_ns = manifest_int(anchor, "wall");
-	}
-	l->n_anchors = json_array_size(list);
-	return l->n_anchors ? 0 : err_set(e, "the manifest has no clocks");
-}
-
 static int last_times(struct last *l, int bundledir, struct err *e)
 {
 	autojson json_t *manifest = NULL;
@@ -399,7 +365,7 @@ static int last_times(struct last *l, int bundledir, struct err *e)
 	if (manifest_read(&manifest, bundledir, e) < 0)
 		return e->code;
 	l->stop = manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "boot");
-	return last_anchors(l, json_object_get(json_object_get(manifest, "clocks"), "anchors"), e);
+	return manifest_anchors(manifest, &l->anchors, &l->n_anchors, e);
 }
 
 static int last_make(struct last *l, int bundledir, struct err *e)

@@ -213,15 +213,6 @@ static int saver_index(struct saver *v, struct err *e)
 	return 0;
 }
 
-static const struct anchor *saver_anchor(const struct saver *v, uint64_t boot)
-{
-	const struct anchor *best = v->save->anchors;
-
-	for (size_t i = 1; i < v->save->n_anchors && v->save->anchors[i].boot <= boot; i++)
-		best = &v->save->anchors[i];
-	return best;
-}
-
 static void saver_sample(struct saver *v, FILE *out, const char *path, const struct ring_record *r)
 {
 	int error = r->aux & FILES_ERRNO;
@@ -231,8 +222,7 @@ static void saver_sample(struct saver *v, FILE *out, const char *path, const str
 	const char *data = r->data;
 
 	fprintf(out, "# %" PRIu64 " %s %u%s%s\n", r->time,
-		clock_utc(anchor_wall(saver_anchor(v, r->time), r->time)).text, r->size,
-		*what ? " " : "", what);
+		clock_utc(save_wall(v->save, r->time)).text, r->size, *what ? " " : "", what);
 	fwrite(data, 1, r->size, out);
 	if (r->size && data[r->size - 1] != '\n')
 		fputc('\n', out);

@@ -318,15 +318,6 @@ static const char *const log_levels[] = {
 	"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
 };
 
-static const struct anchor *writer_anchor(const struct writer *w, uint64_t boot)
-{
-	const struct anchor *best = w->save->anchors;
-
-	for (size_t i = 1; i < w->save->n_anchors && w->save->anchors[i].boot <= boot; i++)
-		best = &w->save->anchors[i];
-	return best;
-}
-
 static int hex_digit(char c)
 {
 	const char *digits = "0123456789abcdef";
@@ -387,9 +378,8 @@ static void writer_line(struct writer *w, const struct ring_record *r, const str
 		fputs("# the recording started here\n", w->out);
 	w->before = r->kind == LOG_BEFORE;
 	snprintf(prefix, sizeof(prefix), "%s %" PRIu64 ".%09" PRIu64 " %-7s ",
-		 clock_utc(anchor_wall(writer_anchor(w, time), time)).text,
-		 (uint64_t)(time / NS_PER_S), (uint64_t)(time % NS_PER_S),
-		 log_levels[k->priority & 7]);
+		 clock_utc(save_wall(w->save, time)).text, (uint64_t)(time / NS_PER_S),
+		 (uint64_t)(time % NS_PER_S), log_levels[k->priority & 7]);
 	writer_text(w, prefix, k);
 	report->records++;
 	report->bytes += r->size;

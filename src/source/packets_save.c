@@ -126,16 +126,6 @@ static void saver_select(struct saver *saver)
 		saver->left_until = saver->places[saver->first - 1].time;
 }
 
-static uint64_t saver_wall(const struct saver *saver, uint64_t boot)
-{
-	const struct save *save = saver->save;
-	size_t i = save->n_anchors - 1;
-
-	while (i > 0 && save->anchors[i].boot > boot)
-		i--;
-	return anchor_wall(&save->anchors[i], boot);
-}
-
 static int saver_add_interface(struct saver *saver, uint32_t index, const char *name,
 			       const char *filter, struct err *e)
 {
@@ -161,7 +151,7 @@ static int saver_begin(struct saver *saver, const struct source *s, struct err *
 	if (!filter)
 		return err_sys(e, "cannot write packets");
 	snprintf(comment, sizeof(comment), "source '%s', stop at %s: %.1023s", s->name,
-		 clock_utc(saver_wall(saver, stop->event)).text, stop->text);
+		 clock_utc(save_wall(saver->save, stop->event)).text, stop->text);
 	if (pcapng_new(&saver->file, saver->fd, comment, e) < 0)
 		return e->code;
 	return saver_add_interface(saver, 0, saver->packets->interface, *filter ? filter : NULL, e);
@@ -214,7 +204,7 @@ static int saver_put(struct saver *saver, const struct place *place, const char 
 		return 0;
 	if (saver_interface(saver, record.kind, &packet.interface, e) < 0)
 		return e->code;
-	packet.wall_ns = saver_wall(saver, record.time);
+	packet.wall_ns = save_wall(saver->save, record.time);
 	packet.caplen = record.size;
 	packet.len = record.aux > UINT32_MAX ? UINT32_MAX : record.aux;
 	packet.data = record.data;
@@ -240,8 +230,8 @@ static int saver_write_counts(struct saver *saver, struct err *e)
 {
 	const struct ring_counters *c = ring_counters(saver->ring);
 	struct pcapng_counts counts = {
-		.from_ns = saver_wall(saver, c->seen_since),
-		.to_ns = saver_wall(saver, c->seen_until),
+		.from_ns = save_wall(saver->save, c->seen_since),
+		.to_ns = save_wall(saver->save, c->seen_until),
 		.received = c->pushed + c->lost,
 		.dropped = c->lost,
 	};

@@ -188,16 +188,6 @@ static int saver_begin_packets(struct saver *v, const int *links, struct err *e)
 	return 0;
 }
 
-static uint64_t saver_wall(const struct saver *v, uint64_t boot)
-{
-	const struct save *save = v->save;
-	size_t i = save->n_anchors - 1;
-
-	while (i > 0 && save->anchors[i].boot > boot)
-		i--;
-	return anchor_wall(&save->anchors[i], boot);
-}
-
 static int saver_put_packets(struct saver *v, struct err *e)
 {
 	struct ring_record record;
@@ -206,7 +196,7 @@ static int saver_put_packets(struct saver *v, struct err *e)
 	while (saver_next(v, &cursor, &record)) {
 		const struct pcapng_packet packet = {
 			.interface = record.kind,
-			.wall_ns = saver_wall(v, record.time),
+			.wall_ns = save_wall(v->save, record.time),
 			.caplen = record.size,
 			.len = (uint32_t)record.aux,
 			.data = record.data,
