@@ -34,6 +34,8 @@ static const struct option_row {
 	  "let all rings together take that much (a quarter of what is available)" },
 	{ "plan", 0, OPTION_HASH, "SHA256", offsetof(struct options, plan),
 	  "run only this plan, as `tracer check` printed it" },
+	{ "host", 0, OPTION_TEXT, "BUNDLE", offsetof(struct options, host),
+	  "check against the host that this bundle is from" },
 	{ "compress", 0, OPTION_COMPRESS, "HOW", offsetof(struct options, compress),
 	  "zstd, gzip or none (zstd)" },
 	{ "detach", 'd', OPTION_FLAG, NULL, offsetof(struct options, detach),

@@ -31,13 +31,17 @@ static bool prepare_has_event(void *ctx, const char *event)
 static struct script_request prepare_request(struct prepared *p, const char **words, int n_words)
 {
 	uname(&p->uts);
+	if (p->recording)
+		snprintf(p->uts.release, sizeof(p->uts.release), "%s",
+			 recording_kernel(p->recording));
 	return (struct script_request) {
 		.recipe_path = p->recipe,
 		.n_args = n_words - 1,
 		.args = words + 1,
 		.version = TRACER_VERSION,
 		.kernel = p->uts.release,
-		.n_cpus = sysconf(_SC_NPROCESSORS_ONLN),
+		.n_cpus =
+			p->recording ? recording_cpus(p->recording) : sysconf(_SC_NPROCESSORS_ONLN),
 		.has_event = prepare_has_event,
 		.ctx = p,
 	};
@@ -108,6 +112,8 @@ static int prepare_condition(struct condition *c, struct tracing *tracing, bool 
 
 	if (condition_probe(c, tracing, e) < 0)
 		return e->code;
+	if (tracing_is_recorded(tracing))
+		return 0;
 	c->was_true = condition_refuse(c, &is_true) < 0;
 	if (!c->was_true || again)
 		return 0;
@@ -119,7 +125,7 @@ static int prepare_probe(struct prepared *p, bool again, struct err *e)
 {
 	struct plan *plan = p->plan;
 
-	if (!prepare_needs_tracing(plan))
+	if (!prepare_needs_tracing(plan) && !p->recording)
 		tracing_close(take_ptr(p->tracing));
 	else if (!p->tracing && tracing_open(&p->tracing, e) < 0)
 		return e->code;
@@ -127,6 +133,9 @@ static int prepare_probe(struct prepared *p, bool again, struct err *e)
 		struct source *s = &plan->sources[i];
 
 		s->tracing = p->tracing;
+		/* of the others a bundle does not tell */
+		if (p->recording && s->ops != &ftrace_source && s->ops != &watched_source)
+			continue;
 		if (s->ops->probe(s, &s->cost, e) < 0)
 			return strncmp(e->text, s->at, strlen(s->at)) ? err_wrap(e, "%s", s->at)
 								      : e->code;
@@ -182,10 +191,50 @@ int prepare(struct prepared *ret, const struct options *options, const char **wo
 	return 0;
 }
 
+static int prepare_desk_steps(struct prepared *p, const struct options *options, const char **words,
+			      int n_words, struct err *e)
+{
+	p->tracing = p->recording->tracing;
+	if (!p->tracing)
+		return err_set(
+			e, "'%s' does not have the events of its host: an older version made it",
+			p->recording->name);
+	if (recipes_find(&p->recipe, words[0], e) < 0 || prepare_script(p, words, n_words, e) < 0 ||
+	    plan_parse(&p->plan, p->script.plan, e) < 0)
+		return e->code;
+	return prepare_check_hash(p, options, e);
+}
+
+int prepare_at_desk(struct prepared *ret, const struct options *options,
+		    struct recording *recording, const char **words, int n_words, struct err *e)
+{
+	*ret = (struct prepared) { .recording = recording };
+	if (prepare_desk_steps(ret, options, words, n_words, e) == 0)
+		return 0;
+	prepared_clear(ret);
+	return e->code;
+}
+
+int prepare_for_host(struct prepared *ret, const struct options *options,
+		     struct recording *recording, const char **words, int n_words, struct err *e)
+{
+	if (prepare_at_desk(ret, options, recording, words, n_words, e) < 0)
+		return e->code;
+	ret->max_time = options->max_time ? options->max_time : ret->plan->max_time;
+	if (prepare_probe(ret, false, e) == 0)
+		return 0;
+	prepared_clear(ret);
+	if (e->exit == EXIT_FAILED)
+		e->exit = EXIT_HOST;
+	return e->code;
+}
+
 void prepared_clear(struct prepared *p)
 {
 	plan_free(p->plan);
-	tracing_close(p->tracing);
+	if (!p->recording)
+		tracing_close(p->tracing);
+	recording_close(p->recording);
 	script_result_clear(&p->script);
 	free(p->recipe);
 	free(p->outdir);

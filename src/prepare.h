@@ -8,6 +8,7 @@
 #include "luatest.h"
 #include "options.h"
 #include "plan.h"
+#include "recording.h"
 #include "script.h"
 #include "tracing.h"
 
@@ -17,7 +18,8 @@ struct prepared {
 	struct utsname uts;
 	struct script_result script;
 	struct plan *plan;
-	struct tracing *tracing; /* NULL if the plan needs none */
+	struct tracing *tracing;     /* NULL if the plan needs none */
+	struct recording *recording; /* at a desk: stands for the host; owns tracing then */
 	uint64_t max_time;
 	struct cost cost;      /* of all sources */
 	uint64_t memory_limit; /* bytes that the rings may take */
@@ -27,6 +29,14 @@ struct prepared {
  * lacks EXIT_HOST. */
 int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words,
 	    struct err *e);
+
+/* The same at a desk, as far as the formats in a bundle can tell: nothing is asked of this host,
+ * and nobody has to be root. `prepare_at_desk` stops at the plan, for who wants no more; the other
+ * one looks for its events too. The recording goes with PREPARED. */
+int prepare_at_desk(struct prepared *ret, const struct options *options,
+		    struct recording *recording, const char **words, int n_words, struct err *e);
+int prepare_for_host(struct prepared *ret, const struct options *options,
+		     struct recording *recording, const char **words, int n_words, struct err *e);
 void prepared_clear(struct prepared *prepared);
 
 /* The tests of the recipe and the process that runs them, for one capture; both stay NULL if it has

@@ -187,13 +187,6 @@ static void show_reading(struct streams *s)
 	readings_take(s->readings);
 }
 
-static void streams_reach(struct streams *s, uint64_t now)
-{
-	for (int stream = 0; stream < STREAMS; stream++)
-		watched_reach(s->plan->watched[stream], now);
-	testqueue_reach(s->queue, now);
-}
-
 /* Shows the oldest of what all streams have, if no stream can have an older one yet. */
 static bool streams_show_next(struct streams *s)
 {
@@ -213,10 +206,12 @@ static bool streams_show_next(struct streams *s)
 		if (next[i].time < next[first].time ||
 		    (next[i].time == next[first].time && next[i].there > next[first].there))
 			first = i;
+	for (int stream = 0; stream < STREAMS; stream++)
+		watched_reach(s->plan->watched[stream], next[first].time);
 	if (next[first].there)
 		show[first](s);
 	else
-		streams_reach(s, next[first].time);
+		testqueue_reach(s->queue, next[first].time);
 	return next[first].there;
 }
 

@@ -214,3 +214,10 @@ int tap_check(const char *interface, const char *filter, struct err *e)
 		return e->code;
 	return tap_try_filter(filter, link, e);
 }
+
+int tap_check_filter(const char *filter, struct err *e)
+{
+	if (tap_try_filter(filter, DLT_EN10MB, e) < 0)
+		return e->code;
+	return tap_try_filter(filter, DLT_LINUX_SLL2, e);
+}

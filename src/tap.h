@@ -29,6 +29,9 @@ struct tap_request {
 /* Whether there is such an interface, and the filter compiles for it; changes nothing. */
 int tap_check(const char *interface, const char *filter, struct err *e);
 
+/* Whether the filter compiles for any interface, where there is none to ask. */
+int tap_check_filter(const char *filter, struct err *e);
+
 /* Opens it, with root's privileges. On failure it is closed. */
 int tap_open(struct tap *tap, const struct tap_request *rq, struct err *e);
 

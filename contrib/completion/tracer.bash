@@ -40,6 +40,7 @@ _tracer() {
 		return
 		;;
 	--compress) words="zstd gzip none" ;;
+	--host) files='!*.tar*' ;;
 	--max-time | --min-free | --memory | --plan) return ;;
 	*)
 		case $word,$(_tracer_command) in
@@ -47,7 +48,7 @@ _tracer() {
 		*,) words="$(_tracer_commands) $(_tracer_recipes)" files='!*.lua' ;;
 		*,check) words=$(_tracer_recipes) files='!*.lua' ;;
 		*,stop | *,recover) words=$(_tracer_ids) ;;
-		*,show | *,verify) files='!*.tar*' ;;
+		*,show | *,verify | *,replay) files='!*.tar*' ;;
 		esac
 		;;
 	esac

@@ -5,6 +5,7 @@
 
 #include "auto.h"
 #include "command/command.h"
+#include "manifest.h"
 #include "prepare.h"
 #include "state.h"
 #include "source/ftrace_plan.h"
@@ -256,6 +257,14 @@ static void check_changes(const struct prepared *p)
 	for (size_t i = 0; i < p->plan->probes.n; i++)
 		check_probe(&p->plan->probes.list[i]);
 	puts("What it runs: no program; its own processes, most of them as nobody");
+	if (p->recording) {
+		printf("Checked against the events of %s, kernel %s, of which that bundle tells; "
+		       "its "
+		       "files, interfaces, memory and disk are not known\n",
+		       manifest_text(json_object_get(p->recording->manifest, "host"), "hostname"),
+		       recording_kernel(p->recording));
+		return;
+	}
 	printf("What it keeps in memory: %s in the kernel, %s on tmpfs (allowed: %s in all)\n",
 	       size_about(p->cost.kernel_bytes).text, size_about(p->cost.tmpfs_bytes).text,
 	       size_about(p->memory_limit).text);
@@ -274,12 +283,23 @@ static void check_page(const struct prepared *p)
 	printf("\nPlan %s\n", p->plan->sha256);
 }
 
+static int check_host(struct prepared *p, const struct options *options, const char **words,
+		      int n_words, struct err *e)
+{
+	struct recording *recording;
+
+	if (recording_open(&recording, options->host, e) < 0)
+		return e->code;
+	return prepare_for_host(p, options, recording, words, n_words, e);
+}
+
 static int check_run(const struct options *options, const char **words, int n_words, struct err *e)
 {
 	struct prepared p;
 
 	state_tell_interrupted();
-	if (prepare(&p, options, words, n_words, e) < 0)
+	if (options->host ? check_host(&p, options, words, n_words, e) < 0
+			  : prepare(&p, options, words, n_words, e) < 0)
 		return e->code;
 	if (options->json)
 		puts(p.plan->text);

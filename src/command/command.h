@@ -26,3 +26,4 @@ extern const struct command fire_command;
 extern const struct command recover_command;
 extern const struct command show_command;
 extern const struct command verify_command;
+extern const struct command replay_command;

@@ -39,7 +39,8 @@ static int packet_probe(struct selector *s, struct tracing *tracing, struct err 
 {
 	const struct packet_selector *packet = s->data;
 
-	(void)tracing;
+	if (tracing_is_recorded(tracing))
+		return tap_check_filter(packet->filter, e);
 	return tap_check(packet->interface, packet->filter, e);
 }
 

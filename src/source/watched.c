@@ -64,9 +64,15 @@ static void watched_free(struct source *s)
 	s->data = NULL;
 }
 
+/* NULL where nothing is kept. */
+static struct ring_counters *watched_counters(struct watched *w)
+{
+	return w && w->ring ? ring_counters(w->ring) : NULL;
+}
+
 void watched_begin(struct watched *w, uint64_t since)
 {
-	struct ring_counters *counters = w ? ring_counters(w->ring) : NULL;
+	struct ring_counters *counters = watched_counters(w);
 
 	if (counters && !counters->seen_since)
 		counters->seen_since = counters->seen_until = since;
@@ -79,14 +85,14 @@ void watched_keep(struct watched *w, const struct observation *o, uint32_t kind)
 					    .kind = kind,
 					    .aux = (uint64_t)(uint32_t)o->link << 32 | o->length };
 
-	if (w)
+	if (watched_counters(w))
 		ring_push(w->ring, &record, &data, 1);
 }
 
 void watched_lost(struct watched *w, uint64_t until)
 {
 	const struct ring_record hole = { .time = until, .kind = WATCHED_HOLE };
-	struct ring_counters *counters = w ? ring_counters(w->ring) : NULL;
+	struct ring_counters *counters = watched_counters(w);
 
 	if (!counters)
 		return;
@@ -100,8 +106,10 @@ void watched_lost(struct watched *w, uint64_t until)
 
 void watched_reach(struct watched *w, uint64_t now)
 {
-	if (w && now > ring_counters(w->ring)->seen_until)
-		ring_counters(w->ring)->seen_until = now;
+	struct ring_counters *counters = watched_counters(w);
+
+	if (counters && now > counters->seen_until)
+		counters->seen_until = now;
 }
 
 const struct source_ops watched_source = {

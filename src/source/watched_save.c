@@ -275,7 +275,7 @@ static void saver_report(const struct saver *v)
 	report->to = c->seen_until < cut ? c->seen_until : cut;
 	report->outcome = OUTCOME_OK;
 	if (c->lost)
-		report_hole(report, "conditions", c->lost_since, c->lost_until, c->lost);
+		report_hole(report, "conditions", c->lost_since, c->lost_until, 0);
 }
 
 static void auto_saver(struct saver *v)

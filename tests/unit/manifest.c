@@ -27,7 +27,7 @@ struct bench {
 	struct about about;
 	struct finish finish;
 	struct anchor anchors[2];
-	struct report reports[2];
+	struct report reports[3]; /* the last one: what the conditions look at */
 	json_t *json;
 };
 

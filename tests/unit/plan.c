@@ -56,7 +56,9 @@ static void a_good_plan_is_taken(void **state)
 	assert_string_equal(plan->question, "Who?");
 	assert_int_equal(plan->post, 7);
 	assert_int_equal(plan->max_time, 5 * NS_PER_S);
-	assert_int_equal(plan->n_sources, 1);
+	assert_int_equal(plan->n_sources, 2); /* and what the condition looks at */
+	assert_ptr_equal(plan->sources[1].ops, &watched_source);
+	assert_string_equal(plan->sources[1].name, "watched-events");
 	assert_ptr_equal(plan->sources[0].ops, &log_source);
 	assert_string_equal(plan->sources[0].name, "kernel");
 	assert_string_equal(plan->sources[0].at, "r.lua:2");
@@ -246,7 +248,7 @@ static void times_are_times_and_lists_are_lists(void **state)
 static void more_than_the_board_has_room_for_is_refused(void **state)
 {
 	(void)state;
-	for (size_t n = BOARD_MAX; n <= BOARD_MAX + 1; n++) {
+	for (size_t n = BOARD_MAX - STREAMS; n <= BOARD_MAX + 1; n++) {
 		char collect[8192] = "", stop[8192] = "";
 		struct words many_sources = good, many_conditions = good;
 
@@ -258,9 +260,10 @@ static void more_than_the_board_has_room_for_is_refused(void **state)
 		}
 		many_sources.collect = collect;
 		many_conditions.stop = stop;
-		if (n > BOARD_MAX) {
-			refuse(&many_sources, "at most 64 things");
+		if (n > BOARD_MAX)
 			refuse(&many_conditions, "at most 64 stop conditions");
+		if (n > BOARD_MAX - STREAMS) {
+			refuse(&many_sources, "at most 61 things");
 		} else {
 			autofree char *text = plan_text(&many_sources);
 			struct err e = ERR_INIT;

@@ -1,0 +1,298 @@
+#include "replay_list.h"
+
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auto.h"
+#include "io.h"
+#include "manifest.h"
+#include "packetfilter.h"
+#include "pcapng.h"
+#include "selector/packet.h"
+#include "selector/reading.h"
+#include "tap.h"
+#include "units.h"
+
+#define FILE_MAX (1ull << 30) /* of samples, readings, a log; bytes */
+
+static const int list_links[REPLAY_LINKS] = { DLT_EN10MB, DLT_LINUX_SLL2, DLT_RAW, DLT_LINUX_SLL };
+
+static int list_compile(struct replay_list *list, struct err *e)
+{
+	const struct packet_selector *packet = list->selector->data;
+
+	for (int i = 0; i < REPLAY_LINKS; i++) {
+		autofree char *filter = tap_filter_for(packet->filter, list_links[i]);
+		pcap_t *pcap = pcap_open_dead(list_links[i], PCAPNG_SNAPLEN);
+		struct err unfit = ERR_INIT; /* for packets of that kind */
+
+		if (!filter || !pcap)
+			return err_set(e, "no memory");
+		packetprogram_compile(&list->programs[i], pcap, filter, &unfit);
+		pcap_close(pcap);
+	}
+	return 0;
+}
+
+int replay_list_prepare(struct replay_list *list, const struct replay_choice *choice, struct err *e)
+{
+	*list = (struct replay_list) { .selector = choice->selector };
+	return choice->kind == REPLAY_PACKETS ? list_compile(list, e) : 0;
+}
+
+void replay_list_clear(struct replay_list *list)
+{
+	for (int i = 0; i < REPLAY_LINKS; i++)
+		packetprogram_free(&list->programs[i]);
+	for (size_t i = 0; i < list->n; i++)
+		free((uint8_t *)list->all[i].data);
+	free(list->all);
+	*list = (struct replay_list) { 0 };
+}
+
+/* With a NUL behind the data, so that it can be read as text. */
+static int list_add(struct replay_list *list, const struct observation *o, struct err *e)
+{
+	struct observation *copy;
+
+	if (list->n == list->room) {
+		size_t room = list->room ? list->room * 2 : 1024;
+		struct observation *grown = realloc(list->all, room * sizeof(*grown));
+
+		if (!grown)
+			return err_set(e, "no memory");
+		list->all = grown;
+		list->room = room;
+	}
+	copy = &list->all[list->n];
+	*copy = *o;
+	copy->data = calloc(1, o->size + 1);
+	if (!copy->data)
+		return err_set(e, "no memory");
+	memcpy((uint8_t *)copy->data, o->data, o->size);
+	list->n++;
+	return 0;
+}
+
+/* Packets: */
+
+static bool list_takes(const struct replay_list *list, const struct pcapng_interface *interface,
+		       const struct pcapng_packet *packet)
+{
+	const struct packet_selector *wanted = list->selector->data;
+	const struct pcap_pkthdr head = { .caplen = packet->caplen, .len = packet->len };
+
+	if (strcmp(wanted->interface, TAP_ANY) && strcmp(wanted->interface, interface->name))
+		return false;
+	for (int i = 0; i < REPLAY_LINKS; i++)
+		if (tap_linktype(list_links[i]) == interface->link)
+			return list->programs[i].bf_len &&
+			       pcap_offline_filter(&list->programs[i], &head, packet->data);
+	return false;
+}
+
+/* Two sockets that saw the same packet give it the same stamp. */
+static bool list_has_just(const struct replay_list *list, const struct observation *o)
+{
+	const struct observation *last = list->n ? &list->all[list->n - 1] : NULL;
+
+	return last && last->time == o->time && last->length == o->length;
+}
+
+static int list_packet(struct replay_list *list, const struct recording *r,
+		       const struct replay_choice *choice, const struct pcapng_interface *interface,
+		       const struct pcapng_packet *packet, struct err *e)
+{
+	const struct observation o = {
+		.time = anchors_boot(r->anchors, r->n_anchors, packet->wall_ns),
+		.cpu = UINT32_MAX,
+		.pid = -1,
+		.data = packet->data,
+		.size = packet->caplen,
+		.length = packet->len,
+		.link = interface->link == tap_linktype(DLT_RAW) ? DLT_RAW : interface->link,
+	};
+
+	if (choice->watched ? packet->interface != choice->number
+			    : !list_takes(list, interface, packet))
+		return 0;
+	return list_add(list, &o, e);
+}
+
+static int list_packets(struct replay_list *list, const struct recording *r,
+			const struct replay_choice *choice, int fd, struct err *e)
+{
+	struct err broken = ERR_INIT;
+	struct pcapng_reader *reader;
+	struct pcapng_packet packet;
+
+	if (pcapng_reader_new(&reader, fd, e) < 0)
+		return e->code;
+	while (e->code == 0 && pcapng_reader_next(reader, &packet, NULL, &broken) > 0) {
+		const struct pcapng_interface *interface =
+			pcapng_reader_interface(reader, packet.interface);
+
+		if (interface)
+			list_packet(list, r, choice, interface, &packet, e);
+	}
+	pcapng_reader_free(reader);
+	return e->code;
+}
+
+static int observation_order(const void *a, const void *b)
+{
+	const struct observation *x = a, *y = b;
+
+	return x->time != y->time ? (x->time < y->time ? -1 : 1) : 0;
+}
+
+static void list_sort(struct replay_list *list, bool once)
+{
+	size_t n = list->n;
+
+	qsort(list->all, list->n, sizeof(*list->all), observation_order);
+	list->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (once && list_has_just(list, &list->all[i]))
+			free((uint8_t *)list->all[i].data);
+		else
+			list->all[list->n++] = list->all[i];
+	}
+}
+
+/* Readings: */
+
+static bool reading_is(const struct selector *s, const json_t *json)
+{
+	const struct reading_selector *reading = s->data;
+
+	return !strcmp(manifest_text(json, "of"), s->ops->type) &&
+	       !strcmp(manifest_text(json, "trigger"), reading->trigger) &&
+	       (reading->kind == READING_TASKS ||
+		!strcmp(manifest_text(json, "path"), reading->path));
+}
+
+static int list_reading(struct replay_list *list, const char *line, struct err *e)
+{
+	autojson json_t *json = json_loads(line, 0, NULL);
+	const char *text = manifest_text(json, "text");
+	const struct observation o = { .time = manifest_int(json, "boot"),
+				       .cpu = UINT32_MAX,
+				       .pid = -1,
+				       .data = (const uint8_t *)text,
+				       .size = strlen(text) };
+
+	return json && reading_is(list->selector, json) ? list_add(list, &o, e) : 0;
+}
+
+static int list_readings(struct replay_list *list, char *text, struct err *e)
+{
+	char *rest, *line;
+
+	for (line = strtok_r(text, "\n", &rest); line && e->code == 0;
+	     line = strtok_r(NULL, "\n", &rest))
+		list_reading(list, line, e);
+	return e->code;
+}
+
+/* "# BOOT UTC SIZE [WHAT]", the content, a newline if it has none at its end. */
+static int list_samples(struct replay_list *list, char *text, size_t size, struct err *e)
+{
+	const char *at = text, *end = text + size;
+
+	while (at < end && e->code == 0) {
+		unsigned long long time;
+		unsigned content;
+		const char *newline = memchr(at, '\n', end - at);
+		struct observation o = { .cpu = UINT32_MAX, .pid = -1 };
+
+		if (!newline || sscanf(at, "# %llu %*s %u", &time, &content) != 2 ||
+		    content > (size_t)(end - newline - 1))
+			break;
+		o.time = time;
+		o.data = (const uint8_t *)newline + 1;
+		o.size = content;
+		list_add(list, &o, e);
+		at = newline + 1 + content;
+		if (content && at < end && at[-1] != '\n')
+			at++;
+	}
+	return e->code;
+}
+
+/* Lines: "UTC BOOT LEVEL TEXT", made into the record that printk:console would have been. */
+
+#define LINE_MAX 4096u
+
+static bool list_selects(const struct selector *s, const struct observation *o)
+{
+	const struct filter_context context = { .cpu = 0 };
+
+	return filter_match(s->filter, &context, o->data, o->size) && s->ops->match(s, o);
+}
+
+static int list_line(struct replay_list *list, const char *line, struct err *e)
+{
+	const struct field *msg = format_field(list->selector->format, "msg");
+	const uint32_t head = msg->offset + sizeof(uint32_t);
+	autofree uint8_t *record = calloc(1, head + LINE_MAX);
+	unsigned long long s, ns;
+	uint32_t place, length;
+	int from = 0;
+	struct observation o = { .cpu = UINT32_MAX, .pid = -1, .data = record };
+
+	if (!record || sscanf(line, "%*s %llu.%9llu %*s %n", &s, &ns, &from) != 2 || !from)
+		return 0;
+	length = strnlen(line + from, LINE_MAX - 1) + 1;
+	place = length << 16 | (msg->relative ? 0 : head);
+	memcpy(record + msg->offset, &place, sizeof(place));
+	memcpy(record + head, line + from, length - 1);
+	o.time = s * NS_PER_S + ns;
+	o.size = head + length;
+	return list_selects(list->selector, &o) ? list_add(list, &o, e) : 0;
+}
+
+static int list_lines(struct replay_list *list, char *text, struct err *e)
+{
+	char *rest, *line;
+
+	for (line = strtok_r(text, "\n", &rest); line && e->code == 0;
+	     line = strtok_r(NULL, "\n", &rest))
+		if (*line != '#')
+			list_line(list, line, e);
+	return e->code;
+}
+
+static int list_text(struct replay_list *list, enum replay_kind kind, int fd, struct err *e)
+{
+	autofree char *text = NULL;
+	size_t size;
+
+	if (io_read(fd, FILE_MAX, &text, &size, e) < 0)
+		return e->code;
+	if (kind == REPLAY_READINGS)
+		return list_readings(list, text, e);
+	return kind == REPLAY_SAMPLES ? list_samples(list, text, size, e)
+				      : list_lines(list, text, e);
+}
+
+int replay_list_read(struct replay_list *list, const struct recording *r,
+		     const struct replay_choice *choice, struct err *e)
+{
+	for (size_t i = 0; i < choice->n_paths && e->code == 0; i++) {
+		int fd = recording_file(r, choice->paths[i]);
+
+		if (fd < 0)
+			return err_set(e, "the bundle has no %s", choice->paths[i]);
+		if (lseek(fd, 0, SEEK_SET) < 0)
+			return err_sys(e, "'%s'", choice->paths[i]);
+		if (choice->kind == REPLAY_PACKETS)
+			list_packets(list, r, choice, fd, e);
+		else
+			list_text(list, choice->kind, fd, e);
+	}
+	list_sort(list, choice->n_paths > 1);
+	return e->code;
+}

@@ -1,0 +1,32 @@
+/* What one selector selects of a file that is read whole: packets, readings, lines of a log; in the
+ * order of time. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "packetprogram.h"
+#include "recording.h"
+#include "replay_choose.h"
+#include "selector.h"
+
+#define REPLAY_LINKS 4 /* link types whose packets can be selected */
+
+struct replay_list {
+	const struct selector *selector;
+	struct observation *all; /* data from malloc */
+	size_t n, room;
+	size_t next;
+	struct bpf_program programs[REPLAY_LINKS]; /* of packets, by link type */
+};
+
+/* What needs another process: before the sandbox. */
+int replay_list_prepare(struct replay_list *list, const struct replay_choice *choice,
+			struct err *e);
+
+/* Reads the files, in the sandbox. What breaks off ends there. */
+int replay_list_read(struct replay_list *list, const struct recording *r,
+		     const struct replay_choice *choice, struct err *e);
+
+void replay_list_clear(struct replay_list *list);
