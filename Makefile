@@ -11,7 +11,7 @@ BUILD = build
 CFLAGS = -O2 -g
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wno-missing-field-initializers
-PACKAGES = lua5.4 libtracefs libtraceevent libpcap libarchive jansson libpcre2-8 libcap-ng libseccomp libsodium libelf
+PACKAGES = lua5.4 libtracefs libtraceevent libpcap libarchive jansson libpcre2-8 libcap-ng libseccomp libsodium libelf libmnl
 PREFIX = /usr/local
 
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -Isrc -Isrc/source $(WARNINGS) \

@@ -26,6 +26,7 @@ build     libpcre2-dev           pcre2-devel            patterns on log lines, w
 build     libcap-ng-dev          libcap-ng-devel        drops capabilities
 build     libseccomp-dev         libseccomp-devel       system-call filters
 build     libelf-dev             elfutils-libelf-devel  finds functions in programs and libraries, for probes
+build     libmnl-dev             libmnl-devel           asks the kernel for sockets (EL: from CRB)
 build     libsodium-dev          libsodium-devel        hashes of files and plans (EL: from EPEL)
 test      libcmocka-dev          libcmocka-devel        unit tests
 test      trace-cmd              trace-cmd              reads our trace.dat

@@ -263,9 +263,20 @@ void crew_start(struct crew *crew, uint64_t since)
 	crew_say_start(crew->watcher.fd, since);
 }
 
+static uint64_t crew_finish(const struct plan *plan)
+{
+	uint64_t longest = 0;
+
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (plan->sources[i].finish > longest)
+			longest = plan->sources[i].finish;
+	return longest;
+}
+
 void crew_stop(struct crew *crew)
 {
-	uint64_t until = stop_cut(crew->capture->stop) + HALT_WAIT;
+	uint64_t until = stop_cut(crew->capture->stop) + HALT_WAIT +
+			 crew_finish(crew->capture->plan);
 
 	crew_say(crew, MESSAGE_STOP, "");
 	while (!crew_all_stopped(crew) && clock_boot() < until && crew->interrupts < LEAVE_IT)

@@ -1,47 +1,23 @@
 #include "reader.h"
 
-#include <fcntl.h>
-#include <glob.h>
-#include <limits.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "auto.h"
 #include "clock.h"
-#include "sandbox.h"
-#include "tasks.h"
+#include "helper.h"
 #include "units.h"
 
 #define READER_ROOM_MIN (256u << 10)     /* for the answer to a pattern */
 #define READER_GOODBYE (100 * NS_PER_MS) /* how long a killed helper is waited for */
 
 enum slot_state { SLOT_IDLE, SLOT_BUSY, SLOT_HUNG, SLOT_DEAD };
-
-struct request {
-	uint32_t op; /* enum reader_op */
-	uint32_t sequence;
-	char path[PATH_MAX];
-};
-
-struct reply {
-	uint32_t slot;
-	uint32_t sequence; /* the request's; 0 says that the helper is ready */
-	int32_t error;
-	uint32_t truncated;
-	uint64_t size;
-	uint64_t time;
-};
 
 struct slot {
 	enum slot_state state;
@@ -57,177 +33,13 @@ struct slot {
 struct reader {
 	int answers[2]; /* all helpers write to the second; kept open here, so that no helper left
 			   is not a hang-up */
+	enum reader_kind kind;
+	uint64_t deadline; /* ns */
 	size_t max;
 	size_t room;
 	unsigned int n;
 	struct slot slots[];
 };
-
-struct helper {
-	int requests;
-	int answers;
-	uint32_t slot;
-	char *buffer;
-	size_t max;
-	size_t room;
-};
-
-static void helper_signals(void)
-{
-	static const int ignored[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP, SIGPIPE };
-	sigset_t none;
-
-	for (size_t i = 0; i < countof(ignored); i++)
-		signal(ignored[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void helper_close_from(int first)
-{
-	if (syscall(SYS_close_range, first, ~0u, 0) == 0)
-		return;
-	for (int fd = sysconf(_SC_OPEN_MAX); fd >= first; fd--)
-		close(fd);
-}
-
-/* Requests become descriptor 0, answers 1, and nothing else stays. */
-static void helper_descriptors(struct helper *h)
-{
-	int requests = fcntl(h->requests, F_DUPFD, 2);
-	int answers = fcntl(h->answers, F_DUPFD, 2);
-
-	h->requests = dup2(requests, 0);
-	h->answers = dup2(answers, 1);
-	helper_close_from(2);
-}
-
-/* Whether it may be read although it is no regular file. */
-static bool helper_is_kernel(int fd)
-{
-	struct statfs fs;
-
-	return fstatfs(fd, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC);
-}
-
-/* Looks first and opens what it has looked at: to open a device can be an act. */
-static int helper_open(const char *path)
-{
-	autoclose int fd = open(path, O_PATH | O_CLOEXEC);
-	char self[64];
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -1;
-	if (S_ISDIR(st.st_mode))
-		return errno = EISDIR, -1;
-	if (!S_ISREG(st.st_mode) && !helper_is_kernel(fd))
-		return errno = READER_REFUSED, -1;
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	return open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
-static void helper_read(const struct helper *h, const struct request *q, struct reply *r)
-{
-	bool any = q->op == READER_READ_ANY;
-	autoclose int fd =
-		any ? open(q->path, O_RDONLY | O_NOCTTY | O_CLOEXEC) : helper_open(q->path);
-	size_t size = 0;
-	ssize_t n = 0;
-
-	r->time = clock_boot();
-	/* one byte more than is kept tells whether there is more */
-	while (fd >= 0 && size <= h->max) {
-		n = read(fd, h->buffer + size, h->max + 1 - size);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		size += n;
-	}
-	if (fd < 0 || (n < 0 && !(errno == EAGAIN && size > 0))) {
-		r->error = errno;
-		return;
-	}
-	r->truncated = size > h->max;
-	r->size = r->truncated ? h->max : size;
-}
-
-static void helper_pack(const struct helper *h, const glob_t *found, struct reply *r)
-{
-	for (size_t i = 0; i < found->gl_pathc; i++) {
-		size_t n = strlen(found->gl_pathv[i]) + 1;
-
-		if (n > h->room - r->size) {
-			r->truncated = 1;
-			return;
-		}
-		memcpy(h->buffer + r->size, found->gl_pathv[i], n);
-		r->size += n;
-	}
-}
-
-static void helper_glob(const struct helper *h, const struct request *q, struct reply *r)
-{
-	glob_t found = { 0 };
-	int failed = glob(q->path, 0, NULL, &found);
-
-	r->time = clock_boot();
-	if (failed == 0)
-		helper_pack(h, &found, r);
-	else if (failed != GLOB_NOMATCH)
-		r->error = failed == GLOB_NOSPACE ? ENOMEM : EIO;
-	globfree(&found);
-}
-
-static void helper_tasks(const struct helper *h, struct reply *r)
-{
-	r->time = clock_boot();
-	r->size = tasks_asleep(h->buffer, h->room);
-}
-
-static void helper_serve(const struct helper *h)
-{
-	struct request q;
-
-	for (;;) {
-		ssize_t n = recv(h->requests, &q, sizeof(q), 0);
-		struct reply r = { .slot = h->slot };
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= (ssize_t)offsetof(struct request, path))
-			return;
-		q.path[sizeof(q.path) - 1] = '\0';
-		r.sequence = q.sequence;
-		if (q.op == READER_GLOB)
-			helper_glob(h, &q, &r);
-		else if (q.op == READER_TASKS)
-			helper_tasks(h, &r);
-		else
-			helper_read(h, &q, &r);
-		if (send(h->answers, &r, sizeof(r), MSG_NOSIGNAL) < 0)
-			return;
-	}
-}
-
-static _Noreturn void helper_run(struct helper *h, pid_t owner)
-{
-	struct reply ready = { .slot = h->slot };
-	struct err e = ERR_INIT;
-
-	helper_signals();
-	helper_descriptors(h);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != owner)
-		_exit(0);
-	if (sandbox_enter(SANDBOX_READER, &e) < 0)
-		ready.error = -e.code;
-	if (send(h->answers, &ready, sizeof(ready), MSG_NOSIGNAL) > 0 && !ready.error)
-		helper_serve(h);
-	_exit(0);
-}
 
 static int slot_start(struct reader *reader, unsigned int i, struct err *e)
 {
@@ -246,8 +58,13 @@ static int slot_start(struct reader *reader, unsigned int i, struct err *e)
 	slot->fd = pair[0];
 	slot->pid = fork();
 	if (slot->pid == 0) {
-		struct helper h = { pair[1],      reader->answers[1], i,
-				    slot->buffer, reader->max,        reader->room };
+		struct helper h = { .kind = reader->kind,
+				    .requests = pair[1],
+				    .answers = reader->answers[1],
+				    .slot = i,
+				    .buffer = slot->buffer,
+				    .max = reader->max,
+				    .room = reader->room };
 
 		helper_run(&h, owner);
 	}
@@ -283,23 +100,26 @@ static int reader_settle(struct reader *reader, struct err *e)
 	return 0;
 }
 
-int reader_create(struct reader **ret, unsigned int helpers, size_t max, struct err *e)
+int reader_create(struct reader **ret, const struct reader_setup *setup, struct err *e)
 {
-	struct reader *reader = calloc(1, sizeof(*reader) + helpers * sizeof(reader->slots[0]));
+	struct reader *reader =
+		calloc(1, sizeof(*reader) + setup->helpers * sizeof(reader->slots[0]));
 	int r = 0;
 
 	if (!reader)
 		return err_set(e, "no memory for the readers");
-	reader->n = helpers;
-	reader->max = max;
-	reader->room = max < READER_ROOM_MIN ? READER_ROOM_MIN : max + 1;
-	for (unsigned int i = 0; i < helpers; i++)
+	reader->kind = setup->kind;
+	reader->deadline = setup->deadline ? setup->deadline : READER_DEADLINE;
+	reader->n = setup->helpers;
+	reader->max = setup->max;
+	reader->room = setup->max < READER_ROOM_MIN ? READER_ROOM_MIN : setup->max + 1;
+	for (unsigned int i = 0; i < reader->n; i++)
 		reader->slots[i].fd = -1;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reader->answers) < 0) {
 		free(reader);
 		return err_sys(e, "cannot make the readers' socket");
 	}
-	for (unsigned int i = 0; i < helpers && !r; i++)
+	for (unsigned int i = 0; i < reader->n && !r; i++)
 		r = slot_start(reader, i, e);
 	if (!r)
 		r = reader_settle(reader, e);
@@ -461,7 +281,7 @@ bool reader_next(struct reader *reader, struct reader_answer *answer)
 		if (slot->state != SLOT_DEAD && slot_died(slot) &&
 		    slot_fail(slot, SLOT_DEAD, READER_DIED, answer))
 			return true;
-		if (slot->state == SLOT_BUSY && now >= slot->asked + READER_DEADLINE)
+		if (slot->state == SLOT_BUSY && now >= slot->asked + reader->deadline)
 			return slot_fail(slot, SLOT_HUNG, READER_TIMEOUT, answer);
 	}
 	return false;
@@ -479,8 +299,8 @@ uint64_t reader_until(const struct reader *reader)
 	for (unsigned int i = 0; i < reader->n; i++) {
 		const struct slot *slot = &reader->slots[i];
 
-		if (slot->state == SLOT_BUSY && slot->asked + READER_DEADLINE < until)
-			until = slot->asked + READER_DEADLINE;
+		if (slot->state == SLOT_BUSY && slot->asked + reader->deadline < until)
+			until = slot->asked + reader->deadline;
 	}
 	return until;
 }

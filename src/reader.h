@@ -14,20 +14,38 @@
 #include "err.h"
 
 #define READER_HELPERS 4
-#define READER_DEADLINE (2 * 1000000000ull) /* ns; a single read that takes longer hangs */
+#define READER_DEADLINE (2 * 1000000000ull) /* ns; a read that takes longer hangs */
 
 /* Errors of an answer besides the kernel's own. */
 #define READER_TIMEOUT ETIMEDOUT   /* hangs */
 #define READER_DIED EOWNERDEAD     /* the helper was killed */
 #define READER_REFUSED EMEDIUMTYPE /* a device, pipe or socket outside of /proc and /sys */
 
+/* What a helper can be asked. */
 enum reader_op {
 	READER_READ, /* a regular file, or anything that is in a procfs or sysfs; never blocks on a
 			pipe */
 	READER_READ_ANY, /* whatever it is, and waits for it */
-	READER_TASKS,    /* tasks in state D, as tasks.h writes them; whatever the path */
+	READER_ASLEEP,   /* tasks in state D, as tasks_asleep writes them; whatever the path */
 	READER_GLOB,     /* the paths that match a pattern, sorted, each ended by a NUL; none is no
 			    error */
+	READER_TASKS,    /* tasks as tasks_write shows them; the path is its query */
+	READER_SOCKETS,  /* sockets as sockets_write shows them; its query */
+	READER_COMMAND,  /* what a command prints; the path is command_write's query */
+};
+
+/* What its helpers may do, so what they can be asked. */
+enum reader_kind {
+	READER_OF_FILES,   /* open files to read */
+	READER_OF_SOCKETS, /* the same, and ask the kernel for sockets */
+	READER_OF_COMMANDS /* run programs as root */
+};
+
+struct reader_setup {
+	enum reader_kind kind;
+	unsigned int helpers;
+	size_t max;        /* bytes of an answer */
+	uint64_t deadline; /* ns; what takes longer hangs; 0: READER_DEADLINE */
 };
 
 struct reader_answer {
@@ -42,9 +60,8 @@ struct reader_answer {
 
 struct reader;
 
-/* Forks the helpers, each with room for MAX bytes a file, and waits until all are in their sandbox.
- */
-int reader_create(struct reader **ret, unsigned int helpers, size_t max, struct err *e);
+/* Forks the helpers, and waits until all are in their sandbox. */
+int reader_create(struct reader **ret, const struct reader_setup *setup, struct err *e);
 
 /* Kills the helpers. One that is stuck in the kernel ends when the kernel lets it. NULL is fine. */
 void reader_free(struct reader *reader);

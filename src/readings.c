@@ -57,13 +57,15 @@ static int lane_open(struct lane *lane, const struct selector *selector, struct 
 static int lanes_open(struct readings *r, struct selector *const *selectors, size_t n,
 		      struct err *e)
 {
+	const struct reader_setup setup = { .helpers = READER_HELPERS, .max = READING_TEXT - 1 };
+
 	for (size_t i = 0; i < n; i++) {
 		if (selectors[i]->ops->stream != STREAM_READINGS)
 			continue;
 		if (lane_open(&r->lanes[r->n++], selectors[i], e) < 0)
 			return err_wrap(e, "%s", selectors[i]->at);
 	}
-	return r->n ? reader_create(&r->reader, READER_HELPERS, READING_TEXT - 1, e) : 0;
+	return r->n ? reader_create(&r->reader, &setup, e) : 0;
 }
 
 int readings_open(struct readings **ret, struct selector *const *selectors, size_t n, struct err *e)
@@ -199,7 +201,7 @@ static void lane_ask(struct readings *r, struct lane *lane)
 	static const enum reader_op ops[] = {
 		[READING_FILE] = READER_READ,
 		[READING_PATHS] = READER_GLOB,
-		[READING_TASKS] = READER_TASKS,
+		[READING_TASKS] = READER_ASLEEP,
 	};
 
 	if (lane->asked || r->now < lane->due)

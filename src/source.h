@@ -86,6 +86,7 @@ struct source {
 	const json_t *spec; /* its part of the plan */
 	uint32_t index;
 	struct cost cost; /* what probe found */
+	uint64_t finish;  /* ns that it may take after the stop beyond what all may; set by decode */
 	void *data;       /* made by ops->decode, freed by ops->free */
 	struct stats *stats;
 	const struct probes *probes; /* of the plan; borrowed */
@@ -165,6 +166,9 @@ struct source_ops {
 extern const struct source_ops ftrace_source;
 extern const struct source_ops packets_source;
 extern const struct source_ops files_source;
+extern const struct source_ops tasks_source;
+extern const struct source_ops sockets_source;
+extern const struct source_ops exec_source;
 extern const struct source_ops log_source;
 extern const struct source_ops watched_source; /* in no plan: what has conditions has it */
 

@@ -2,7 +2,9 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,38 @@ static void task_read(int task, const char *file, char *text, size_t room)
 	ssize_t n = fd < 0 ? -1 : read(fd, text, room - 1);
 
 	text[n > 0 ? n : 0] = '\0';
+}
+
+/* What is done with each task, whose directory below /proc is open. */
+typedef void task_visit(void *arg, int task, int pid, int tid);
+
+static void process_each(const char *pid, task_visit *visit, void *arg)
+{
+	char path[300];
+	autoclosedir DIR *dir = NULL;
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "/proc/%s/task", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		autoclose int task = -1;
+
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		task = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (task >= 0)
+			visit(arg, task, atoi(pid), atoi(entry->d_name));
+	}
+}
+
+static void tasks_each(task_visit *visit, void *arg)
+{
+	autoclosedir DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	while (proc && (entry = readdir(proc)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			process_each(entry->d_name, visit, arg);
 }
 
 /* "[<0>] io_schedule+0x46/0x70" a line becomes "io_schedule < ...". */
@@ -74,35 +108,171 @@ static size_t task_describe(int task, char *buffer, size_t room)
 	return n > 0 && (size_t)n < room ? (size_t)n + 1 : 0;
 }
 
-static size_t process_describe(const char *pid, char *buffer, size_t room)
+/* Where tasks_asleep writes. */
+struct asleep {
+	char *buffer;
+	size_t used, room;
+};
+
+static void asleep_visit(void *arg, int task, int pid, int tid)
 {
-	char path[300];
-	autoclosedir DIR *dir = NULL;
-	struct dirent *entry;
-	size_t used = 0;
+	struct asleep *asleep = arg;
 
-	snprintf(path, sizeof(path), "/proc/%s/task", pid);
-	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
-		autoclose int task = -1;
-
-		if (!isdigit((unsigned char)entry->d_name[0]))
-			continue;
-		task = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (task >= 0)
-			used += task_describe(task, buffer + used, room - used);
-	}
-	return used;
+	(void)pid;
+	(void)tid;
+	asleep->used += task_describe(task, asleep->buffer + asleep->used,
+				      asleep->room - asleep->used);
 }
 
 size_t tasks_asleep(char *buffer, size_t room)
 {
-	autoclosedir DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	size_t used = 0;
+	struct asleep asleep = { .buffer = buffer, .room = room };
 
-	while (proc && (entry = readdir(proc)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			used += process_describe(entry->d_name, buffer + used, room - used);
-	return used;
+	tasks_each(asleep_visit, &asleep);
+	return asleep.used;
+}
+
+/* What tasks_write was asked for; the lists are NULL where everything passes. */
+struct task_query {
+	json_t *json;
+	const json_t *pids, *comms;
+	const char *cgroup, *states;
+	FILE *out;
+	size_t shown;
+};
+
+static void auto_query(struct task_query *q)
+{
+	json_decref(q->json);
+}
+
+/* A number, or its digits, which a field of the stop event has left there. */
+static long long query_number(const json_t *value)
+{
+	return json_is_string(value) ? atoll(json_string_value(value)) : json_integer_value(value);
+}
+
+static bool query_has_pid(const struct task_query *q, int pid, int tid)
+{
+	size_t i;
+	json_t *value;
+
+	json_array_foreach (q->pids, i, value)
+		if (query_number(value) == pid || query_number(value) == tid)
+			return true;
+	return !q->pids;
+}
+
+static bool query_has_comm(const struct task_query *q, const char *comm)
+{
+	size_t i;
+	json_t *value;
+
+	json_array_foreach (q->comms, i, value)
+		if (!strcmp(json_string_value(value) ? json_string_value(value) : "", comm))
+			return true;
+	return !q->comms;
+}
+
+/* In it, or below; of any hierarchy. */
+static bool query_has_cgroup(const struct task_query *q, int task)
+{
+	size_t n = q->cgroup ? strlen(q->cgroup) : 0;
+	char text[8192], *rest = text, *line;
+
+	if (!q->cgroup)
+		return true;
+	task_read(task, "cgroup", text, sizeof(text));
+	while ((line = strsep(&rest, "\n"))) {
+		const char *path = strstr(line, ":/");
+
+		if (path && !strncmp(path + 1, q->cgroup, n) && strchr("/", path[1 + n]))
+			return true;
+	}
+	return false;
+}
+
+/* A file of it under its name, unless there is nothing. */
+static void task_copy(FILE *out, int task, const char *file)
+{
+	char text[16384];
+
+	task_read(task, file, text, sizeof(text));
+	if (*text)
+		fprintf(out, "-- %s\n%s%s", file, text,
+			text[strlen(text) - 1] == '\n' ? "" : "\n");
+}
+
+static void task_files(FILE *out, int task)
+{
+	autoclose int fd = openat(task, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autoclosedir DIR *dir = fd < 0 ? NULL : fdopendir(dup(fd));
+	struct dirent *entry;
+
+	fputs("-- open files\n", out);
+	while (dir && (entry = readdir(dir))) {
+		char target[4096];
+		ssize_t n = *entry->d_name == '.' ? -1
+						  : readlinkat(dirfd(dir), entry->d_name, target,
+							       sizeof(target) - 1);
+
+		if (n >= 0)
+			fprintf(out, "%s %.*s\n", entry->d_name, (int)n, target);
+	}
+}
+
+static void task_show(FILE *out, int task, int pid, int tid, const char *comm, char state)
+{
+	char waits[200];
+
+	task_read(task, "wchan", waits, sizeof(waits));
+	fprintf(out, "== task %d '%s', state %c", tid, comm, state);
+	if (tid != pid)
+		fprintf(out, ", of process %d", pid);
+	if (*waits && strcmp(waits, "0"))
+		fprintf(out, ", waits in %s", waits);
+	fputc('\n', out);
+	task_copy(out, task, "stack");
+	task_copy(out, task, "status");
+	if (tid != pid)
+		return;
+	task_copy(out, task, "cgroup");
+	task_files(out, task);
+}
+
+static void query_visit(void *arg, int task, int pid, int tid)
+{
+	struct task_query *q = arg;
+	char stat[1024], *open, *close;
+
+	if (!query_has_pid(q, pid, tid))
+		return;
+	task_read(task, "stat", stat, sizeof(stat));
+	open = strchr(stat, '(');
+	close = strrchr(stat, ')');
+	if (!open || !close || close[1] != ' ' || (q->states && !strchr(q->states, close[2])))
+		return;
+	*close = '\0';
+	if (!query_has_comm(q, open + 1) || !query_has_cgroup(q, task))
+		return;
+	task_show(q->out, task, pid, tid, open + 1, close[2]);
+	q->shown++;
+}
+
+int tasks_write(FILE *out, const char *query)
+{
+	__attribute__((cleanup(auto_query))) struct task_query q = {
+		.json = json_loads(query, 0, NULL), .out = out
+	};
+
+	if (!q.json)
+		return EINVAL;
+	q.pids = json_object_get(q.json, "pid");
+	q.comms = json_object_get(q.json, "comm");
+	q.cgroup = json_string_value(json_object_get(q.json, "cgroup"));
+	q.states = json_string_value(json_object_get(q.json, "state"));
+	tasks_each(query_visit, &q);
+	if (!q.shown)
+		fputs("# there was no such task\n", out);
+	return 0;
 }

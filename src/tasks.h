@@ -1,10 +1,16 @@
-/* Tasks that sleep and cannot be woken, state D. */
+/* Tasks, as /proc shows them. */
 #pragma once
 
 #include <stddef.h>
+#include <stdio.h>
 
-/* Writes those of this moment into BUFFER, each as a text "TID START SWITCHES COMM\tSTACK" ended by
- * a NUL: when it was started, in ticks since boot; how often it has been switched from; the
- * functions that it sleeps in, the innermost first, as far as /proc tells. Returns the bytes; those
- * that do not fit in ROOM are left out. */
+/* Writes those of this moment that sleep and cannot be woken, state D, into BUFFER, each as a text
+ * "TID START SWITCHES COMM\tSTACK" ended by a NUL: when it was started, in ticks since boot; how
+ * often it has been switched from; the functions that it sleeps in, the innermost first, as far as
+ * /proc tells. Returns the bytes; those that do not fit in ROOM are left out. */
 size_t tasks_asleep(char *buffer, size_t room);
+
+/* Writes what /proc tells of each task that passes QUERY, a JSON object of what is asked for: "pid"
+ * (list: of a process, or of a thread of one; numbers, or their digits), "comm" (list), "cgroup"
+ * (it, or one below), "state" (one of these letters). Returns 0 or an errno. */
+int tasks_write(FILE *out, const char *query);

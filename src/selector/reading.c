@@ -43,10 +43,11 @@ void reading_free(struct selector *s)
 
 int reading_read(const struct reading_selector *reading, char *text, size_t *size, struct err *e)
 {
+	const struct reader_setup setup = { .helpers = 1, .max = READING_TEXT - 1 };
 	struct reader_answer a;
 	struct reader *reader;
 
-	if (reader_create(&reader, 1, READING_TEXT - 1, e) < 0)
+	if (reader_create(&reader, &setup, e) < 0)
 		return e->code;
 	reader_call(reader, READER_READ, reading->path, &a);
 	if (a.error)

@@ -21,7 +21,7 @@
 #include "live.h"
 #include "message.h"
 #include "scratch.h"
-#include "source/files.h"
+#include "source/taken.h"
 #include "units.h"
 
 /* A directory with "in" for what is recorded, "state" and "out", and the process that records. */
@@ -726,7 +726,7 @@ static void spoil(struct bench *b, const char *name, unsigned int *seed)
 
 static void spoiled_state_never_leads_astray(void **state)
 {
-	const char *names[] = { "files-3.ring", "files-3.index", "files-3.names" };
+	const char *names[] = { "taken-3.ring", "taken-3.index", "taken-3.names" };
 	struct bench *b = *state;
 	unsigned int seed = 1;
 

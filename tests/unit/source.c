@@ -136,6 +136,21 @@ static const struct kind kinds[] = {
 	  "{'path':'/proc/uptime','optional':false,'at':'test.lua:2'}],"
 	  "'start':true,'stop':true,'every':20000000,'keep_ns':1000000000,'max':65536}",
 	  "paths", "", provoke_nothing, text_is_whole },
+	{ "tasks",
+	  "{'type':'tasks','name':'unit','at':'test.lua:1','pid':[1,'2'],'comm':['unit-source'],"
+	  "'cgroup':'/','state':'RSDZ','start':true,'stop':true,'every':20000000,"
+	  "'keep_ns':1000000000,'max':65536}",
+	  "", "", provoke_nothing, text_is_whole },
+	{ "sockets",
+	  "{'type':'sockets','name':'unit','at':'test.lua:1','host':['127.0.0.1'],'port':[19700],"
+	  "'protocol':'udp','start':true,'stop':true,'every':20000000,'keep_ns':1000000000,"
+	  "'max':65536}",
+	  "", "", provoke_nothing, text_is_whole },
+	{ "exec",
+	  "{'type':'exec','name':'unit','at':'test.lua:1','argv':['echo','unit'],"
+	  "'deadline':2000000000,'start':true,'stop':true,'every':20000000,'keep_ns':1000000000,"
+	  "'max':65536}",
+	  "argv deadline", "", provoke_nothing, text_is_whole },
 	{ "log", "{'type':'log','name':'unit','at':'test.lua:1','log':'kernel','keep':65536}",
 	  "log", "", provoke_log, text_is_whole },
 };

@@ -1,5 +1,5 @@
 /* What is to be read, by numbered paths, and what became of it. */
-#include "files_live.h"
+#include "taken_live.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -36,7 +36,7 @@ uint32_t names_number(struct names *names, const char *text)
 		return json_integer_value(known);
 	/* saved names are counted by their NULs: nothing may be added after one that could not be
 	 * written whole */
-	if (names->n >= FILES_NAMES_MAX || names->fd < 0)
+	if (names->n >= TAKEN_NAMES_MAX || names->fd < 0)
 		return NAMES_NO_NUMBER;
 	if (names_add(names, text) < 0)
 		return NAMES_NO_NUMBER;
@@ -58,7 +58,7 @@ struct matches names_match(struct names *names, const struct reader_answer *a)
 	m.cut = a->truncated || !m.numbers;
 	for (; m.numbers && path < end && (nul = memchr(path, '\0', end - path)); path = nul + 1) {
 		uint32_t number =
-			files_path_fault(path) ? NAMES_NO_NUMBER : names_number(names, path);
+			taken_path_fault(path) ? NAMES_NO_NUMBER : names_number(names, path);
 
 		if (number == NAMES_NO_NUMBER)
 			m.cut = true;
@@ -77,15 +77,15 @@ const char *job_text(const struct run *run, struct job job)
 /* What matched a pattern and is gone a moment later, or is no file, is not the recipe's loss. */
 uint32_t job_what(const struct run *run, struct job job, const struct reader_answer *a)
 {
-	const struct files_path *path = &run->files->paths[job.pattern];
+	const struct taken_item *item = &run->taken->items[job.pattern];
 	bool passing = a->error == ENOENT || a->error == ESRCH || a->error == EISDIR ||
 		       a->error == READER_REFUSED;
-	uint32_t what = (a->error & FILES_ERRNO) | (a->truncated ? FILES_TRUNCATED : 0);
+	uint32_t what = (a->error & TAKEN_ERRNO) | (a->truncated ? TAKEN_TRUNCATED : 0);
 
-	return path->optional || (path->glob && passing) ? what | FILES_OPTIONAL : what;
+	return item->optional || (item->glob && passing) ? what | TAKEN_OPTIONAL : what;
 }
 
-void job_note(struct run *run, struct files_entry entry, const char *path, const char *note)
+void job_note(struct run *run, struct taken_entry entry, const char *path, const char *note)
 {
 	char buffer[sizeof(entry) + 2 * PATH_MAX];
 	struct err e = ERR_INIT;
@@ -101,15 +101,15 @@ void job_note(struct run *run, struct files_entry entry, const char *path, const
 
 void job_fail(struct run *run, struct job job, const char *path, int error, const char *note)
 {
-	uint32_t optional = run->files->paths[job.pattern].optional ? FILES_OPTIONAL : 0;
-	struct files_entry entry = { .phase = job.phase,
+	uint32_t optional = run->taken->items[job.pattern].optional ? TAKEN_OPTIONAL : 0;
+	struct taken_entry entry = { .phase = job.phase,
 				     .what = error | optional,
 				     .time = clock_boot() };
 
 	job_note(run, entry, path, note);
 }
 
-void queue_begin(struct run *run, enum files_phase phase)
+void queue_begin(struct run *run, enum taken_phase phase)
 {
 	struct queue *queue = &run->queues[phase];
 

@@ -1,5 +1,5 @@
-/* Inside the files source's own process, whose loop (files_live.c) asks the reader for what is on
- * the lists (files_queue.c). Snapshots and samples put it there and keep the answers. */
+/* Inside the own process of a source that takes something, whose loop (taken_live.c) asks the reader for what is on
+ * the lists (taken_queue.c). Snapshots and samples put it there and keep the answers. */
 #pragma once
 
 #include <jansson.h>
@@ -7,14 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "files.h"
+#include "taken.h"
 #include "reader.h"
 
 /* A read that is to be done; as the reader's tag it is one integer. */
 struct job {
-	uint8_t phase; /* enum files_phase */
+	uint8_t phase; /* enum taken_phase */
 	uint8_t glob;
-	uint16_t pattern; /* which of the plan's paths it is for */
+	uint16_t pattern; /* which of the plan's items it is for */
 	uint32_t number;  /* of the path, or of the pattern's own text */
 };
 
@@ -34,7 +34,7 @@ struct queue {
 /* A path with its number, which is its place in the table. */
 struct name {
 	char *text;
-	uint32_t round[FILES_PHASES]; /* the last one that took it */
+	uint32_t round[TAKEN_PHASES]; /* the last one that took it */
 	bool skip;                    /* known not to be a file */
 	bool asked;                   /* a sample of it is under way */
 };
@@ -60,18 +60,18 @@ struct matches {
 
 struct run {
 	struct source *s;
-	struct files *files;
+	struct taken *taken;
 	struct live *live;
 	struct reader *reader;
 	struct names names;
-	struct queue queues[FILES_PHASES];
-	struct matches *matches; /* the last ones of each of the plan's paths; used by samples */
-	int tree;                /* "files-N" */
+	struct queue queues[TAKEN_PHASES];
+	struct matches *matches; /* the last ones of each of the plan's items; used by samples */
+	int tree;                /* "taken-N" */
 	int index;
 	uint64_t next; /* boot clock: when the next round of samples is due */
 };
 
-/* What is to be read, and what became of it: files_queue.c. */
+/* What is to be read, and what became of it: taken_queue.c. */
 
 /* The number of a path, which it gets when it is first seen; NAMES_NO_NUMBER if there are too many.
  */
@@ -81,7 +81,7 @@ uint32_t names_number(struct names *names, const char *text);
 struct matches names_match(struct names *names, const struct reader_answer *a);
 
 /* Begins a round, with no job yet. */
-void queue_begin(struct run *run, enum files_phase phase);
+void queue_begin(struct run *run, enum taken_phase phase);
 
 /* Puts a path of the plan or all matches of one on the list of the job's phase, each path once a
  * round, whatever number of patterns it matches. What there is no room for is noted. */
@@ -94,28 +94,28 @@ bool queue_idle(const struct queue *queue);
 /* The path or pattern of a job. */
 const char *job_text(const struct run *run, struct job job);
 
-/* The errno and the FILES_* flags that an answer comes to. */
+/* The errno and the TAKEN_* flags that an answer comes to. */
 uint32_t job_what(const struct run *run, struct job job, const struct reader_answer *a);
 
 /* Writes down what became of a path. A full tmpfs is told to the engine, there is nobody else. */
-void job_note(struct run *run, struct files_entry entry, const char *path, const char *note);
+void job_note(struct run *run, struct taken_entry entry, const char *path, const char *note);
 void job_fail(struct run *run, struct job job, const char *path, int error, const char *note);
 
-/* What is kept as it was at one moment: files_snapshot.c. */
+/* What is kept as it was at one moment: taken_snapshot.c. */
 
-/* Begins FILES_START or FILES_STOP, where the fields in paths are those of the stop record. */
-void snapshot_begin(struct run *run, enum files_phase phase);
+/* Begins TAKEN_START or TAKEN_STOP, where the fields in paths are those of the stop record. */
+void snapshot_begin(struct run *run, enum taken_phase phase);
 
-/* Keeps the content as files-N/PHASE/PATH and notes it, or queues what a pattern has matched. */
+/* Keeps the content as taken-N/PHASE/PATH and notes it, or queues what a pattern has matched. */
 void snapshot_answer(struct run *run, struct job job, const struct reader_answer *a);
 
 /* Notes that a phase is complete, once it is. */
-void snapshot_settle(struct run *run, enum files_phase phase);
+void snapshot_settle(struct run *run, enum taken_phase phase);
 
 /* Notes each path that was not reached. */
-void snapshot_give_up(struct run *run, enum files_phase phase);
+void snapshot_give_up(struct run *run, enum taken_phase phase);
 
-/* What is kept at a rate, in the ring: files_samples.c. */
+/* What is kept at a rate, in the ring: taken_samples.c. */
 
 /* Begins the round that is due at NOW (boot clock), or counts it as lost if the last one has not
  * been asked for whole. Rounds that were missed are lost too. */

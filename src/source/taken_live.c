@@ -1,6 +1,6 @@
-/* The files source's own process: what is read when. It opens nothing below a path of the plan by
- * itself. */
-#include "files_live.h"
+/* The process of a source that takes something: what is asked when. It opens nothing of the plan's
+ * by itself. */
+#include "taken_live.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,11 +11,11 @@
 #include "units.h"
 
 #define RUN_LOOK_NS (100 * NS_PER_MS) /* how often it looks whether the stop is decided */
-#define RUN_FINISH_NS (10 * NS_PER_S) /* how long the last reads may take */
+#define RUN_FINISH_NS (10 * NS_PER_S) /* how long the last answers may take, beyond a deadline */
 
 static void run_answer(struct run *run, struct job job, const struct reader_answer *a)
 {
-	if (job.phase == FILES_SAMPLE)
+	if (job.phase == TAKEN_SAMPLE)
 		samples_answer(run, job, a);
 	else
 		snapshot_answer(run, job, a);
@@ -29,17 +29,17 @@ static bool run_ask(struct run *run, struct job job)
 	int r;
 
 	memcpy(&a.tag, &job, sizeof(job));
-	if (job.phase == FILES_SAMPLE && name->asked) {
+	if (job.phase == TAKEN_SAMPLE && name->asked) {
 		samples_lost(run, 1, a.time, a.time);
 		return true;
 	}
-	r = reader_ask(run->reader, job.glob ? READER_GLOB : READER_READ, job_text(run, job),
-		       a.tag);
+	r = reader_ask(run->reader, job.glob ? READER_GLOB : run->taken->kind->op,
+		       job_text(run, job), a.tag);
 	if (r == -EAGAIN)
 		return false;
 	if (r == 0) {
 		run->queues[job.phase].outstanding++;
-		name->asked |= job.phase == FILES_SAMPLE;
+		name->asked |= job.phase == TAKEN_SAMPLE;
 		return true;
 	}
 	a.error = r == -EBUSY ? READER_TIMEOUT : -r;
@@ -50,7 +50,7 @@ static bool run_ask(struct run *run, struct job job)
 /* What is taken at the stop goes first: its moment passes. */
 static void run_dispatch(struct run *run)
 {
-	static const enum files_phase order[] = { FILES_STOP, FILES_START, FILES_SAMPLE };
+	static const enum taken_phase order[] = { TAKEN_STOP, TAKEN_START, TAKEN_SAMPLE };
 
 	for (size_t i = 0; i < countof(order); i++) {
 		struct queue *queue = &run->queues[order[i]];
@@ -72,7 +72,7 @@ static void run_drain(struct run *run)
 
 		memcpy(&job, &a.tag, sizeof(job));
 		run->queues[job.phase].outstanding--;
-		if (job.phase == FILES_SAMPLE)
+		if (job.phase == TAKEN_SAMPLE)
 			run->names.names[job.number].asked = false;
 		run_answer(run, job, &a);
 		run_dispatch(run);
@@ -81,24 +81,24 @@ static void run_drain(struct run *run)
 
 static void run_settle(struct run *run)
 {
-	snapshot_settle(run, FILES_START);
-	snapshot_settle(run, FILES_STOP);
+	snapshot_settle(run, TAKEN_START);
+	snapshot_settle(run, TAKEN_STOP);
 	samples_settle(run);
 }
 
 static void run_stop_begin(struct run *run)
 {
-	if (run->files->stop && !run->queues[FILES_STOP].round)
-		snapshot_begin(run, FILES_STOP);
+	if (run->taken->stop && !run->queues[TAKEN_STOP].round)
+		snapshot_begin(run, TAKEN_STOP);
 }
 
 static uint64_t run_wake(const struct run *run, uint64_t now)
 {
 	uint64_t wake = reader_until(run->reader);
 
-	if (run->files->stop && !run->queues[FILES_STOP].round && now + RUN_LOOK_NS < wake)
+	if (run->taken->stop && !run->queues[TAKEN_STOP].round && now + RUN_LOOK_NS < wake)
 		wake = now + RUN_LOOK_NS;
-	return run->files->every && run->next < wake ? run->next : wake;
+	return run->taken->every && run->next < wake ? run->next : wake;
 }
 
 static void run_record(struct run *run)
@@ -108,7 +108,7 @@ static void run_record(struct run *run)
 
 		if (stop_get(run->live->stop))
 			run_stop_begin(run);
-		if (run->files->every && now >= run->next)
+		if (run->taken->every && now >= run->next)
 			samples_tick(run, now);
 		run_dispatch(run);
 		live_wait(run->live, reader_fd(run->reader), run_wake(run, now));
@@ -119,58 +119,59 @@ static void run_record(struct run *run)
 
 static void run_finish(struct run *run)
 {
-	uint64_t until = clock_boot() + RUN_FINISH_NS;
-	struct queue *samples = &run->queues[FILES_SAMPLE];
+	uint64_t until = clock_boot() + RUN_FINISH_NS + run->taken->deadline;
+	struct queue *samples = &run->queues[TAKEN_SAMPLE];
 
 	run_stop_begin(run);
 	samples->n = samples->next;
 	run_dispatch(run);
 	while (clock_boot() < until &&
-	       !(queue_idle(&run->queues[FILES_START]) && queue_idle(samples) &&
-		 queue_idle(&run->queues[FILES_STOP]))) {
+	       !(queue_idle(&run->queues[TAKEN_START]) && queue_idle(samples) &&
+		 queue_idle(&run->queues[TAKEN_STOP]))) {
 		uint64_t wake = reader_until(run->reader);
 
 		live_wait(run->live, reader_fd(run->reader), wake < until ? wake : until);
 		run_drain(run);
 		run_dispatch(run);
 	}
-	snapshot_give_up(run, FILES_START);
-	snapshot_give_up(run, FILES_STOP);
+	snapshot_give_up(run, TAKEN_START);
+	snapshot_give_up(run, TAKEN_STOP);
 	samples_unmatched(run);
 	run_settle(run);
 }
 
-/* The plan's own paths get their numbers first, so that globs cannot leave them without. */
-static int run_number_paths(struct run *run, struct err *e)
+/* The plan's own items get their numbers first, so that globs cannot leave them without. */
+static int run_number_items(struct run *run, struct err *e)
 {
-	for (size_t i = 0; i < run->files->n; i++) {
-		const struct files_path *path = &run->files->paths[i];
+	for (size_t i = 0; i < run->taken->n; i++) {
+		const struct taken_item *item = &run->taken->items[i];
 
-		if (!path->template && names_number(&run->names, path->path) == NAMES_NO_NUMBER)
-			return err_set(e, "no room for the paths in the state directory");
+		if (!item->template && names_number(&run->names, item->text) == NAMES_NO_NUMBER)
+			return err_set(e, "no room for what is asked in the state directory");
 	}
 	return 0;
 }
 
 static int run_open(struct run *run, struct err *e)
 {
+	const struct reader_setup setup = taken_reader(run->taken);
 	int statedir = run->live->statedir;
-	struct files_name tree = files_name(run->s, "");
+	struct taken_name tree = taken_name(run->s, "");
 
 	run->names.numbers = json_object();
-	run->matches = calloc(run->files->n, sizeof(*run->matches));
+	run->matches = calloc(run->taken->n, sizeof(*run->matches));
 	if (!run->names.numbers || !run->matches)
-		return err_set(e, "no memory for the paths");
-	run->names.fd = io_create(statedir, files_name(run->s, ".names").text, e);
-	if (run->names.fd < 0 || run_number_paths(run, e) < 0)
+		return err_set(e, "no memory for what is asked");
+	run->names.fd = io_create(statedir, taken_name(run->s, ".names").text, e);
+	if (run->names.fd < 0 || run_number_items(run, e) < 0)
 		return e->code;
-	run->index = io_create(statedir, files_name(run->s, ".index").text, e);
+	run->index = io_create(statedir, taken_name(run->s, ".index").text, e);
 	if (run->index < 0 || io_make_dirs(statedir, tree.text, e) < 0)
 		return e->code;
 	run->tree = io_open_dir(statedir, tree.text, e);
 	if (run->tree < 0)
 		return e->code;
-	return reader_create(&run->reader, READER_HELPERS, run->files->max, e);
+	return reader_create(&run->reader, &setup, e);
 }
 
 static void run_close(struct run *run)
@@ -184,20 +185,20 @@ static void run_close(struct run *run)
 	}
 	for (uint32_t i = 0; i < run->names.n; i++)
 		free(run->names.names[i].text);
-	for (size_t i = 0; run->matches && i < run->files->n; i++)
+	for (size_t i = 0; run->matches && i < run->taken->n; i++)
 		free(run->matches[i].numbers);
-	for (size_t i = 0; i < FILES_PHASES; i++)
+	for (size_t i = 0; i < TAKEN_PHASES; i++)
 		free(run->queues[i].jobs);
 	free(run->names.names);
 	free(run->matches);
 	json_decref(run->names.numbers);
 }
 
-int files_live(struct source *s, struct live *live, struct err *e)
+int taken_live(struct source *s, struct live *live, struct err *e)
 {
 	__attribute__((cleanup(run_close))) struct run run = {
 		.s = s,
-		.files = s->data,
+		.taken = s->data,
 		.live = live,
 		.names = { .fd = -1 },
 		.tree = -1,
@@ -211,10 +212,10 @@ int files_live(struct source *s, struct live *live, struct err *e)
 	if (r < 0)
 		return r == -ECANCELED ? 0 : r;
 	run.next = clock_boot();
-	if (run.files->ring)
-		ring_counters(run.files->ring)->seen_since = run.next;
-	if (run.files->start)
-		snapshot_begin(&run, FILES_START);
+	if (run.taken->ring)
+		ring_counters(run.taken->ring)->seen_since = run.next;
+	if (run.taken->start)
+		snapshot_begin(&run, TAKEN_START);
 	run_record(&run);
 	run_finish(&run);
 	return 0;

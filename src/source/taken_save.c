@@ -1,13 +1,13 @@
-/* Saving what the files source has left in its state directory.
+/* Saving what was taken, from the state directory.
  *
- * A file below samples/ has for each sample one line and then the content:
+ * A file of samples has for each sample one line and then the content:
  *
  *     # TIME_NS_BOOT UTC SIZE[ WHAT]
  *
  * SIZE counts the content's bytes, without the newline that is added where the content does not end
  * in one. WHAT is there if the sample is not whole: "truncated", or of a read that failed (SIZE is
  * 0) why it did. */
-#include "files.h"
+#include "taken.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -22,22 +22,22 @@
 #include "reader.h"
 #include "units.h"
 
-#define NAMES_SIZE_MAX ((size_t)FILES_NAMES_MAX * 256)
+#define NAMES_SIZE_MAX ((size_t)TAKEN_NAMES_MAX * 256)
 #define INDEX_SIZE_MAX ((size_t)256 << 20)
 #define LATE_NS NS_PER_S /* how long before the cut the last look may be, besides two periods */
 
 struct saver {
 	struct source *s;
-	const struct files *files;
+	const struct taken *taken;
 	struct save *save;
 	uint64_t cut;
 	char *names; /* the file, and where each name in it begins */
 	char **name;
 	size_t n_names;
-	FILE *errors[FILES_PHASES];
-	char *errors_text[FILES_PHASES];
-	size_t errors_size[FILES_PHASES];
-	bool done[FILES_PHASES];
+	FILE *errors[TAKEN_PHASES];
+	char *errors_text[TAKEN_PHASES];
+	size_t errors_size[TAKEN_PHASES];
+	bool done[TAKEN_PHASES];
 	bool truncated;
 	uint32_t failed; /* how many times a path that is not optional was not read */
 	int first_errno; /* of the first of these */
@@ -63,7 +63,7 @@ static void saver_put(FILE *f, const char *text)
 	}
 }
 
-static void saver_error(struct saver *v, enum files_phase phase, const char *path, const char *what)
+static void saver_error(struct saver *v, enum taken_phase phase, const char *path, const char *what)
 {
 	FILE *f = v->errors[phase];
 
@@ -72,7 +72,7 @@ static void saver_error(struct saver *v, enum files_phase phase, const char *pat
 			open_memstream(&v->errors_text[phase], &v->errors_size[phase]);
 	if (!f)
 		return;
-	saver_put(f, path);
+	saver_put(f, v->taken->kind->dir ? v->s->name : path);
 	fputc('\t', f);
 	saver_put(f, what);
 	fputc('\n', f);
@@ -83,20 +83,21 @@ static void saver_failed(struct saver *v, int error, const char *path, const cha
 	if (v->failed++)
 		return;
 	v->first_errno = error;
-	snprintf(v->first, sizeof(v->first), "'%.100s': %.50s", path, what);
+	snprintf(v->first, sizeof(v->first), "'%.100s': %.50s",
+		 v->taken->kind->dir ? v->s->name : path, what);
 }
 
 static int saver_names(struct saver *v, struct err *e)
 {
 	size_t size, n = 0;
 
-	if (io_read_file(v->save->statedir, files_name(v->s, ".names").text, NAMES_SIZE_MAX,
+	if (io_read_file(v->save->statedir, taken_name(v->s, ".names").text, NAMES_SIZE_MAX,
 			 &v->names, &size, e) < 0)
 		return e->code;
-	v->name = calloc(FILES_NAMES_MAX, sizeof(*v->name));
+	v->name = calloc(TAKEN_NAMES_MAX, sizeof(*v->name));
 	if (!v->name)
 		return err_set(e, "no memory for the names of the files");
-	for (char *at = v->names, *end = v->names + size, *nul; n < FILES_NAMES_MAX; at = nul + 1) {
+	for (char *at = v->names, *end = v->names + size, *nul; n < TAKEN_NAMES_MAX; at = nul + 1) {
 		nul = memchr(at, '\0', end - at);
 		if (!nul)
 			break;
@@ -106,17 +107,35 @@ static int saver_names(struct saver *v, struct err *e)
 	return 0;
 }
 
-/* Makes PREFIX and the path below the bundle; a path that another source has taken already gets
- * this one's name appended. Returns the descriptor or -errno. */
-static int saver_create(struct saver *v, const char *prefix, const char *path, struct err *e)
+/* Where what was taken in PHASE goes in the bundle: files by their paths, an answer by its source's
+ * name. The caller's to free; NULL without memory. */
+static char *saver_path_of(const struct saver *v, enum taken_phase phase, const char *text)
 {
-	autofree char *out = NULL, *dir = NULL, *other = NULL;
+	const char *dir = v->taken->kind->dir;
+	char *path = NULL;
+	int n;
+
+	if (!dir && phase == TAKEN_SAMPLE)
+		n = asprintf(&path, "samples%s", text);
+	else if (!dir)
+		n = asprintf(&path, "files/%s%s", taken_phase_text[phase], text);
+	else if (phase == TAKEN_SAMPLE)
+		n = asprintf(&path, "%s/%s.txt", dir, v->s->name);
+	else
+		n = asprintf(&path, "%s/%s-%s.txt", dir, v->s->name, taken_phase_text[phase]);
+	return n < 0 ? NULL : path;
+}
+
+/* A path that another source has taken already gets this one's name appended. Returns the
+ * descriptor or -errno. */
+static int saver_create(struct saver *v, enum taken_phase phase, const char *text, struct err *e)
+{
+	autofree char *out = saver_path_of(v, phase, text), *dir = NULL, *other = NULL;
 	int fd;
 
-	if (files_path_fault(path))
-		return err_set(e, "'%s' is no path to keep: %s", path, files_path_fault(path));
-	if (asprintf(&out, "%s%s", prefix, path) < 0 ||
-	    asprintf(&other, "%s.%s", out, v->s->name) < 0)
+	if (!v->taken->kind->dir && taken_path_fault(text))
+		return err_set(e, "'%s' is no path to keep: %s", text, taken_path_fault(text));
+	if (!out || asprintf(&other, "%s.%s", out, v->s->name) < 0)
 		return err_set(e, "no memory");
 	dir = strndup(out, strrchr(out, '/') - out);
 	if (!dir)
@@ -127,21 +146,19 @@ static int saver_create(struct saver *v, const char *prefix, const char *path, s
 	return fd == -EEXIST ? io_create(v->save->outdir, other, e) : fd;
 }
 
-static int saver_copy(struct saver *v, const struct files_entry *entry, const char *path,
+static int saver_copy(struct saver *v, const struct taken_entry *entry, const char *path,
 		      struct err *e)
 {
-	const char *phase = files_phase_text[entry->phase];
 	autofree char *in = NULL, *data = NULL;
 	autoclose int out = -1;
-	char prefix[32];
 	size_t size;
 
-	snprintf(prefix, sizeof(prefix), "files/%s", phase);
-	if (asprintf(&in, "%s/%s%s", files_name(v->s, "").text, phase, path) < 0)
+	if (asprintf(&in, "%s/%s%s", taken_name(v->s, "").text, taken_phase_text[entry->phase],
+		     taken_place(v->taken, path)) < 0)
 		return err_set(e, "no memory");
-	if (io_read_file(v->save->statedir, in, FILES_MAX, &data, &size, e) < 0)
+	if (io_read_file(v->save->statedir, in, TAKEN_MAX, &data, &size, e) < 0)
 		return e->code;
-	out = saver_create(v, prefix, path, e);
+	out = saver_create(v, entry->phase, path, e);
 	if (out < 0 || io_write(out, data, size, e) < 0)
 		return e->code;
 	if (close(take_fd(&out)) < 0)
@@ -151,27 +168,27 @@ static int saver_copy(struct saver *v, const struct files_entry *entry, const ch
 	return 0;
 }
 
-static void saver_entry(struct saver *v, const struct files_entry *entry, const char *path,
+static void saver_entry(struct saver *v, const struct taken_entry *entry, const char *path,
 			const char *note)
 {
-	int error = entry->what & FILES_ERRNO;
+	int error = entry->what & TAKEN_ERRNO;
 	struct err e = ERR_INIT;
 
-	if (entry->what & FILES_DONE) {
+	if (entry->what & TAKEN_DONE) {
 		v->done[entry->phase] = true;
 		return;
 	}
-	if (!error && entry->phase != FILES_SAMPLE && saver_copy(v, entry, path, &e) < 0) {
+	if (!error && entry->phase != TAKEN_SAMPLE && saver_copy(v, entry, path, &e) < 0) {
 		error = -e.code;
 		note = e.text;
 	}
 	if (error) {
 		saver_error(v, entry->phase, path, note);
-		if (!(entry->what & FILES_OPTIONAL))
+		if (!(entry->what & TAKEN_OPTIONAL))
 			saver_failed(v, error, path, note);
 		return;
 	}
-	if (entry->what & FILES_TRUNCATED) {
+	if (entry->what & TAKEN_TRUNCATED) {
 		char text[64];
 
 		snprintf(text, sizeof(text), "truncated after %" PRIu64 " bytes", entry->size);
@@ -183,14 +200,14 @@ static void saver_entry(struct saver *v, const struct files_entry *entry, const 
 /* Takes one entry; returns its length, 0 at the end or at one that is cut short. */
 static size_t saver_index_step(struct saver *v, const char *at, size_t left)
 {
-	struct files_entry entry;
+	struct taken_entry entry;
 	char path[PATH_MAX + 1], note[PATH_MAX + 1];
 
 	if (left < sizeof(entry))
 		return 0;
 	memcpy(&entry, at, sizeof(entry));
 	left -= sizeof(entry);
-	if (entry.phase >= FILES_PHASES || entry.path_size > PATH_MAX ||
+	if (entry.phase >= TAKEN_PHASES || entry.path_size > PATH_MAX ||
 	    entry.note_size > PATH_MAX || (size_t)entry.path_size + entry.note_size > left)
 		return 0;
 	snprintf(path, sizeof(path), "%.*s", (int)entry.path_size, at + sizeof(entry));
@@ -205,7 +222,7 @@ static int saver_index(struct saver *v, struct err *e)
 	autofree char *index = NULL;
 	size_t size, at = 0, step;
 
-	if (io_read_file(v->save->statedir, files_name(v->s, ".index").text, INDEX_SIZE_MAX, &index,
+	if (io_read_file(v->save->statedir, taken_name(v->s, ".index").text, INDEX_SIZE_MAX, &index,
 			 &size, e) < 0)
 		return e->code;
 	while ((step = saver_index_step(v, index + at, size - at)))
@@ -215,9 +232,9 @@ static int saver_index(struct saver *v, struct err *e)
 
 static void saver_sample(struct saver *v, FILE *out, const char *path, const struct ring_record *r)
 {
-	int error = r->aux & FILES_ERRNO;
+	int error = r->aux & TAKEN_ERRNO;
 	const char *what = error                      ? reader_error_text(error)
-			   : r->aux & FILES_TRUNCATED ? "truncated"
+			   : r->aux & TAKEN_TRUNCATED ? "truncated"
 						      : "";
 	const char *data = r->data;
 
@@ -228,8 +245,8 @@ static void saver_sample(struct saver *v, FILE *out, const char *path, const str
 		fputc('\n', out);
 	v->save->report->records++;
 	v->save->report->bytes += r->size;
-	v->truncated |= !error && (r->aux & FILES_TRUNCATED);
-	if (error && !(r->aux & FILES_OPTIONAL))
+	v->truncated |= !error && (r->aux & TAKEN_TRUNCATED);
+	if (error && !(r->aux & TAKEN_OPTIONAL))
 		saver_failed(v, error, path, what);
 }
 
@@ -239,7 +256,7 @@ static int saver_path(struct saver *v, const struct ring *ring, const struct pla
 {
 	const char *path = v->name[places->kind];
 	autofclose FILE *out = NULL;
-	autoclose int fd = saver_create(v, "samples", path, e);
+	autoclose int fd = saver_create(v, TAKEN_SAMPLE, path, e);
 	struct ring_record r;
 	bool failed;
 
@@ -311,9 +328,9 @@ static void saver_counters(struct saver *v, struct ring *ring)
 		report->from = counters->seen_since;
 	if (counters->seen_until > report->to)
 		report->to = counters->seen_until < v->cut ? counters->seen_until : v->cut;
-	v->done[FILES_SAMPLE] = counters->seen_until + 2 * v->files->every + LATE_NS >= v->cut ||
+	v->done[TAKEN_SAMPLE] = counters->seen_until + 2 * v->taken->every + LATE_NS >= v->cut ||
 				v->cut == UINT64_MAX;
-	if (!v->done[FILES_SAMPLE])
+	if (!v->done[TAKEN_SAMPLE])
 		report_hole(report, "its process had ended", report->to, v->cut, 0);
 }
 
@@ -324,7 +341,7 @@ static int saver_samples(struct saver *v, struct err *e)
 	size_t n, end;
 	int r = 0;
 
-	if (ring_open(&ring, v->save->statedir, files_name(v->s, ".ring").text, e) < 0)
+	if (ring_open(&ring, v->save->statedir, taken_name(v->s, ".ring").text, e) < 0)
 		return e->code;
 	places = saver_places(v, ring, &n);
 	if (places)
@@ -340,17 +357,18 @@ static int saver_samples(struct saver *v, struct err *e)
 }
 
 /* What could not be read, one line each: the path, a tab, what happened. */
-static int saver_errors(struct saver *v, enum files_phase phase, struct err *e)
+static int saver_errors(struct saver *v, enum taken_phase phase, struct err *e)
 {
-	const char *dir = phase == FILES_SAMPLE  ? "samples"
-			  : phase == FILES_START ? "files/start"
-						 : "files/stop";
+	static const char *const of_files[] = { "files/start", "files/stop", "samples" };
+	const char *dir = v->taken->kind->dir ? v->taken->kind->dir : of_files[phase];
 	autofree char *path = NULL;
 
 	if (!v->errors[phase])
 		return 0;
 	if (fclose(take_ptr(v->errors[phase])) != 0 ||
-	    asprintf(&path, "%s/ERRORS-%s.txt", dir, v->s->name) < 0)
+	    asprintf(&path, "%s/ERRORS-%s%s%s.txt", dir, v->s->name,
+		     v->taken->kind->dir ? "-" : "",
+		     v->taken->kind->dir ? taken_phase_text[phase] : "") < 0)
 		return err_set(e, "no memory for what could not be read");
 	if (io_make_dirs(v->save->outdir, dir, e) < 0)
 		return e->code;
@@ -378,11 +396,11 @@ static enum outcome outcome_of(int error)
 
 static const char *saver_unfinished(const struct saver *v)
 {
-	if (v->files->stop && !v->done[FILES_STOP])
+	if (v->taken->stop && !v->done[TAKEN_STOP])
 		return "the snapshot at the stop is not complete: its process had ended";
-	if (v->files->start && !v->done[FILES_START])
+	if (v->taken->start && !v->done[TAKEN_START])
 		return "the snapshot at the start is not complete: its process had ended";
-	if (v->files->every && !v->done[FILES_SAMPLE])
+	if (v->taken->every && !v->done[TAKEN_SAMPLE])
 		return "the samples end before the stop: its process had ended";
 	return NULL;
 }
@@ -395,8 +413,9 @@ static void saver_conclude(struct saver *v)
 	report->outcome = OUTCOME_OK;
 	if (v->truncated) {
 		report->outcome = OUTCOME_TRUNCATED;
-		snprintf(report->note, sizeof(report->note),
-			 "a file was larger than is kept of it");
+		snprintf(report->note, sizeof(report->note), v->taken->kind->costly
+				 ? "a command printed more than is kept, or was killed at its deadline"
+				 : "there was more than is kept of it");
 	}
 	if (v->failed) {
 		report->outcome = report->bytes ? OUTCOME_PARTIAL : outcome_of(v->first_errno);
@@ -411,7 +430,7 @@ static void saver_conclude(struct saver *v)
 
 static void saver_free(struct saver *v)
 {
-	for (int phase = 0; phase < FILES_PHASES; phase++) {
+	for (int phase = 0; phase < TAKEN_PHASES; phase++) {
 		if (v->errors[phase])
 			fclose(v->errors[phase]);
 		free(v->errors_text[phase]);
@@ -420,11 +439,11 @@ static void saver_free(struct saver *v)
 	free(v->names);
 }
 
-int files_save(struct source *s, struct save *save, struct err *e)
+int taken_save(struct source *s, struct save *save, struct err *e)
 {
 	__attribute__((cleanup(saver_free))) struct saver v = {
 		.s = s,
-		.files = s->data,
+		.taken = s->data,
 		.save = save,
 		.cut = save->stop->cut ? save->stop->cut : UINT64_MAX,
 	};
@@ -432,8 +451,8 @@ int files_save(struct source *s, struct save *save, struct err *e)
 
 	if (saver_names(&v, e) < 0 || saver_index(&v, e) < 0)
 		return err_wrap(e, "nothing was recorded");
-	r = v.files->every ? saver_samples(&v, e) : 0;
-	for (int phase = 0; phase < FILES_PHASES && !r; phase++)
+	r = v.taken->every ? saver_samples(&v, e) : 0;
+	for (int phase = 0; phase < TAKEN_PHASES && !r; phase++)
 		r = saver_errors(&v, phase, e);
 	if (!r)
 		saver_conclude(&v);

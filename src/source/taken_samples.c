@@ -1,5 +1,5 @@
-/* Paths read at a rate, into the ring. */
-#include "files_live.h"
+/* What is taken at a rate, into the ring. */
+#include "taken_live.h"
 
 #include <errno.h>
 
@@ -10,7 +10,7 @@
 
 void samples_lost(struct run *run, uint64_t count, uint64_t from, uint64_t to)
 {
-	struct ring_counters *counters = ring_counters(run->files->ring);
+	struct ring_counters *counters = ring_counters(run->taken->ring);
 
 	if (!count)
 		return;
@@ -24,34 +24,34 @@ void samples_lost(struct run *run, uint64_t count, uint64_t from, uint64_t to)
 /* Patterns that were asked a moment ago are not asked again. */
 static void samples_begin(struct run *run, uint64_t now)
 {
-	queue_begin(run, FILES_SAMPLE);
-	for (size_t i = 0; i < run->files->n; i++) {
-		const struct files_path *path = &run->files->paths[i];
+	queue_begin(run, TAKEN_SAMPLE);
+	for (size_t i = 0; i < run->taken->n; i++) {
+		const struct taken_item *item = &run->taken->items[i];
 		const struct matches *last = &run->matches[i];
-		struct job job = { .phase = FILES_SAMPLE, .pattern = i, .glob = path->glob };
+		struct job job = { .phase = TAKEN_SAMPLE, .pattern = i, .glob = item->glob };
 
-		if (path->template)
+		if (item->template)
 			continue;
-		if (path->glob && last->time && now - last->time < SAMPLES_GLOB_NS)
+		if (item->glob && last->time && now - last->time < SAMPLES_GLOB_NS)
 			queue_matches(run, job, last);
 		else
-			queue_text(run, job, path->path);
+			queue_text(run, job, item->text);
 	}
-	ring_evict_before(run->files->ring,
-			  now > run->files->keep_ns ? now - run->files->keep_ns : 0);
+	ring_evict_before(run->taken->ring,
+			  now > run->taken->keep_ns ? now - run->taken->keep_ns : 0);
 }
 
 /* Deadlines are absolute: what was missed is counted, and the next one is where it would have been
  * anyway. */
 void samples_tick(struct run *run, uint64_t now)
 {
-	const struct queue *queue = &run->queues[FILES_SAMPLE];
+	const struct queue *queue = &run->queues[TAKEN_SAMPLE];
 	uint64_t due = run->next;
-	uint64_t missed = (now - due) / run->files->every;
+	uint64_t missed = (now - due) / run->taken->every;
 	bool late = queue->next < queue->n;
 
-	run->next = due + (missed + 1) * run->files->every;
-	samples_lost(run, (missed + late) * (queue->n ? queue->n : run->files->n), due, now);
+	run->next = due + (missed + 1) * run->taken->every;
+	samples_lost(run, (missed + late) * (queue->n ? queue->n : run->taken->n), due, now);
 	if (!late)
 		samples_begin(run, now);
 }
@@ -81,7 +81,7 @@ static void samples_push(struct run *run, struct job job, const struct reader_an
 				      .kind = job.number,
 				      .aux = job_what(run, job, a) };
 	struct iovec data = { .iov_base = (void *)a->data, .iov_len = a->error ? 0 : a->size };
-	struct ring *ring = run->files->ring;
+	struct ring *ring = run->taken->ring;
 
 	if (ring_push(ring, &record, &data, 1) < 0) {
 		record.aux = EMSGSIZE;
@@ -98,7 +98,7 @@ static void samples_keep(struct run *run, struct job job, const struct reader_an
 {
 	if (a->time > stop_cut(run->live->stop))
 		return;
-	if (run->files->paths[job.pattern].glob &&
+	if (run->taken->items[job.pattern].glob &&
 	    (a->error == EISDIR || a->error == READER_REFUSED)) {
 		run->names.names[job.number].skip = true;
 		job_fail(run, job, job_text(run, job), a->error, reader_error_text(a->error));
@@ -117,18 +117,18 @@ void samples_answer(struct run *run, struct job job, const struct reader_answer 
 
 void samples_settle(struct run *run)
 {
-	if (run->files->ring && queue_idle(&run->queues[FILES_SAMPLE]))
-		ring_counters(run->files->ring)->seen_until = clock_boot();
+	if (run->taken->ring && queue_idle(&run->queues[TAKEN_SAMPLE]))
+		ring_counters(run->taken->ring)->seen_until = clock_boot();
 }
 
 /* A pattern that has matched nothing all the time would else leave no trace. */
 void samples_unmatched(struct run *run)
 {
-	for (size_t i = 0; i < run->files->n; i++) {
-		const struct files_path *path = &run->files->paths[i];
-		struct job job = { .phase = FILES_SAMPLE, .pattern = i };
+	for (size_t i = 0; i < run->taken->n; i++) {
+		const struct taken_item *item = &run->taken->items[i];
+		struct job job = { .phase = TAKEN_SAMPLE, .pattern = i };
 
-		if (run->files->every && path->glob && !path->template && !run->matches[i].ever)
-			job_fail(run, job, path->path, ENOENT, "no path matches");
+		if (run->taken->every && item->glob && !item->template && !run->matches[i].ever)
+			job_fail(run, job, item->text, ENOENT, "no path matches");
 	}
 }

@@ -1,6 +1,6 @@
-/* Paths kept as they were at the start and at the stop; those of the stop can have fields of its
- * event in them. */
-#include "files_live.h"
+/* What is kept as it was at the start and at the stop; what is asked at the stop can have fields of
+ * its event in it. */
+#include "taken_live.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -50,14 +50,14 @@ static bool field_value(const struct stop_record *stop, const char *name, size_t
 	return is_task && stop->pid >= 0;
 }
 
-/* Puts the fields of the stop event into a path. Returns false with the sentence in NOTE. */
+/* Puts the fields of the stop event into a text. Returns false with the sentence in NOTE. */
 static bool template_expand(const struct stop_record *stop, const char *path, char *text,
 			    char *note, size_t size)
 {
 	size_t used = 0;
 
 	while (*path) {
-		size_t n = files_field(path);
+		size_t n = taken_field(path);
 		char value[32] = { *path };
 
 		if (n && !field_value(stop, path + 1, n - 2, value, sizeof(value))) {
@@ -85,17 +85,17 @@ static void snapshot_template(struct run *run, struct job job, const char *path)
 		job_fail(run, job, path, ENODATA, note);
 }
 
-void snapshot_begin(struct run *run, enum files_phase phase)
+void snapshot_begin(struct run *run, enum taken_phase phase)
 {
 	queue_begin(run, phase);
-	for (size_t i = 0; i < run->files->n; i++) {
-		const struct files_path *path = &run->files->paths[i];
-		struct job job = { .phase = phase, .pattern = i, .glob = path->glob };
+	for (size_t i = 0; i < run->taken->n; i++) {
+		const struct taken_item *item = &run->taken->items[i];
+		struct job job = { .phase = phase, .pattern = i, .glob = item->glob };
 
-		if (!path->template)
-			queue_text(run, job, path->path);
-		else if (phase == FILES_STOP)
-			snapshot_template(run, job, path->path);
+		if (!item->template)
+			queue_text(run, job, item->text);
+		else if (phase == TAKEN_STOP)
+			snapshot_template(run, job, item->text);
 	}
 }
 
@@ -121,7 +121,8 @@ static int snapshot_write(struct run *run, struct job job, const struct reader_a
 {
 	autofree char *dir = NULL, *path = NULL;
 
-	if (asprintf(&path, "%s%s", files_phase_text[job.phase], job_text(run, job)) < 0)
+	if (asprintf(&path, "%s%s", taken_phase_text[job.phase],
+		     taken_place(run->taken, job_text(run, job))) < 0)
 		return err_set(e, "no memory");
 	dir = strndup(path, strrchr(path, '/') - path);
 	if (!dir)
@@ -134,8 +135,8 @@ static int snapshot_write(struct run *run, struct job job, const struct reader_a
 static void snapshot_keep(struct run *run, struct job job, const struct reader_answer *a)
 {
 	struct queue *queue = &run->queues[job.phase];
-	uint64_t left = files_phase_max(run->files) - queue->kept;
-	struct files_entry entry = { .phase = job.phase,
+	uint64_t left = taken_phase_max(run->taken) - queue->kept;
+	struct taken_entry entry = { .phase = job.phase,
 				     .what = job_what(run, job, a),
 				     .time = a->time };
 	struct err e = ERR_INIT;
@@ -146,9 +147,9 @@ static void snapshot_keep(struct run *run, struct job job, const struct reader_a
 	}
 	entry.size = a->size < left ? a->size : left;
 	if (entry.size < a->size)
-		entry.what |= FILES_TRUNCATED;
+		entry.what |= TAKEN_TRUNCATED;
 	if (snapshot_write(run, job, a, entry.size, &e) < 0)
-		entry.what |= -e.code & FILES_ERRNO;
+		entry.what |= -e.code & TAKEN_ERRNO;
 	else
 		queue->kept += entry.size;
 	job_note(run, entry, job_text(run, job), e.text);
@@ -162,9 +163,9 @@ void snapshot_answer(struct run *run, struct job job, const struct reader_answer
 		snapshot_keep(run, job, a);
 }
 
-void snapshot_settle(struct run *run, enum files_phase phase)
+void snapshot_settle(struct run *run, enum taken_phase phase)
 {
-	struct files_entry done = { .phase = phase, .what = FILES_DONE, .time = clock_boot() };
+	struct taken_entry done = { .phase = phase, .what = TAKEN_DONE, .time = clock_boot() };
 	struct queue *queue = &run->queues[phase];
 
 	if (!queue->round || queue->done || !queue_idle(queue))
@@ -173,7 +174,7 @@ void snapshot_settle(struct run *run, enum files_phase phase)
 	job_note(run, done, "", "");
 }
 
-void snapshot_give_up(struct run *run, enum files_phase phase)
+void snapshot_give_up(struct run *run, enum taken_phase phase)
 {
 	struct queue *queue = &run->queues[phase];
 

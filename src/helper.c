@@ -1,0 +1,229 @@
+#include "helper.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include "auto.h"
+#include "clock.h"
+#include "exec.h"
+#include "sandbox.h"
+#include "sockets.h"
+#include "tasks.h"
+
+static void helper_signals(void)
+{
+	static const int ignored[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP, SIGPIPE };
+	sigset_t none;
+
+	for (size_t i = 0; i < countof(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void helper_close_from(int first)
+{
+	if (syscall(SYS_close_range, first, ~0u, 0) == 0)
+		return;
+	for (int fd = sysconf(_SC_OPEN_MAX); fd >= first; fd--)
+		close(fd);
+}
+
+/* Requests become descriptor 0, answers 1, and nothing else stays. */
+static void helper_descriptors(struct helper *h)
+{
+	int requests = fcntl(h->requests, F_DUPFD, 2);
+	int answers = fcntl(h->answers, F_DUPFD, 2);
+
+	h->requests = dup2(requests, 0);
+	h->answers = dup2(answers, 1);
+	helper_close_from(2);
+}
+
+/* Whether it may be read although it is no regular file. */
+static bool helper_is_kernel(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC);
+}
+
+/* Looks first and opens what it has looked at: to open a device can be an act. */
+static int helper_open(const char *path)
+{
+	autoclose int fd = open(path, O_PATH | O_CLOEXEC);
+	char self[64];
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (S_ISDIR(st.st_mode))
+		return errno = EISDIR, -1;
+	if (!S_ISREG(st.st_mode) && !helper_is_kernel(fd))
+		return errno = READER_REFUSED, -1;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+static void helper_read(const struct helper *h, const struct request *q, struct reply *r)
+{
+	bool any = q->op == READER_READ_ANY;
+	autoclose int fd =
+		any ? open(q->path, O_RDONLY | O_NOCTTY | O_CLOEXEC) : helper_open(q->path);
+	size_t size = 0;
+	ssize_t n = 0;
+
+	r->time = clock_boot();
+	/* one byte more than is kept tells whether there is more */
+	while (fd >= 0 && size <= h->max) {
+		n = read(fd, h->buffer + size, h->max + 1 - size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		size += n;
+	}
+	if (fd < 0 || (n < 0 && !(errno == EAGAIN && size > 0))) {
+		r->error = errno;
+		return;
+	}
+	r->truncated = size > h->max;
+	r->size = r->truncated ? h->max : size;
+}
+
+static void helper_pack(const struct helper *h, const glob_t *found, struct reply *r)
+{
+	for (size_t i = 0; i < found->gl_pathc; i++) {
+		size_t n = strlen(found->gl_pathv[i]) + 1;
+
+		if (n > h->room - r->size) {
+			r->truncated = 1;
+			return;
+		}
+		memcpy(h->buffer + r->size, found->gl_pathv[i], n);
+		r->size += n;
+	}
+}
+
+static void helper_glob(const struct helper *h, const struct request *q, struct reply *r)
+{
+	glob_t found = { 0 };
+	int failed = glob(q->path, 0, NULL, &found);
+
+	r->time = clock_boot();
+	if (failed == 0)
+		helper_pack(h, &found, r);
+	else if (failed != GLOB_NOMATCH)
+		r->error = failed == GLOB_NOSPACE ? ENOMEM : EIO;
+	globfree(&found);
+}
+
+static void helper_asleep(const struct helper *h, struct reply *r)
+{
+	r->time = clock_boot();
+	r->size = tasks_asleep(h->buffer, h->room);
+}
+
+static int helper_write(const struct helper *h, const struct request *q, FILE *out, bool *cut)
+{
+	switch (q->op) {
+	case READER_TASKS:
+		return tasks_write(out, q->path);
+	case READER_SOCKETS:
+		return sockets_write(out, h->netlink, q->path);
+	case READER_COMMAND:
+		return exec_write(out, q->path, h->max, cut);
+	}
+	return ENOSYS;
+}
+
+/* What is written for a query, as much as there is room for. */
+static void helper_query(const struct helper *h, const struct request *q, struct reply *r)
+{
+	autofree char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	bool cut = false;
+
+	r->time = clock_boot();
+	r->error = out ? helper_write(h, q, out, &cut) : ENOMEM;
+	if (!out || fclose(out) != 0 || r->error)
+		return;
+	r->size = size < h->max ? size : h->max;
+	r->truncated = cut || size > h->max;
+	memcpy(h->buffer, text, r->size);
+}
+
+static void helper_answer(const struct helper *h, const struct request *q, struct reply *r)
+{
+	switch (q->op) {
+	case READER_GLOB:
+		helper_glob(h, q, r);
+		break;
+	case READER_ASLEEP:
+		helper_asleep(h, r);
+		break;
+	case READER_READ:
+	case READER_READ_ANY:
+		helper_read(h, q, r);
+		break;
+	default:
+		helper_query(h, q, r);
+	}
+}
+
+static void helper_serve(const struct helper *h)
+{
+	struct request q;
+
+	for (;;) {
+		ssize_t n = recv(h->requests, &q, sizeof(q), 0);
+		struct reply r = { .slot = h->slot };
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= (ssize_t)offsetof(struct request, path))
+			return;
+		q.path[sizeof(q.path) - 1] = '\0';
+		r.sequence = q.sequence;
+		helper_answer(h, &q, &r);
+		if (send(h->answers, &r, sizeof(r), MSG_NOSIGNAL) < 0)
+			return;
+	}
+}
+
+/* Who runs programs as root has nothing to give up: the user has allowed it. */
+static int helper_give_up(struct helper *h, struct err *e)
+{
+	if (h->kind == READER_OF_SOCKETS && sockets_open(&h->netlink, e) < 0)
+		return e->code;
+	return h->kind == READER_OF_COMMANDS ? 0 : sandbox_enter(SANDBOX_READER, e);
+}
+
+void helper_run(struct helper *h, pid_t owner)
+{
+	struct reply ready = { .slot = h->slot };
+	struct err e = ERR_INIT;
+
+	helper_signals();
+	helper_descriptors(h);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != owner)
+		_exit(0);
+	if (helper_give_up(h, &e) < 0)
+		ready.error = -e.code;
+	if (send(h->answers, &ready, sizeof(ready), MSG_NOSIGNAL) > 0 && !ready.error)
+		helper_serve(h);
+	_exit(0);
+}
+

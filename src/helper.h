@@ -1,0 +1,40 @@
+/* A helper of a reader (reader.h): the process that opens what it is asked for, and nothing else. */
+#pragma once
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "reader.h"
+
+struct request {
+	uint32_t op; /* enum reader_op */
+	uint32_t sequence;
+	char path[PATH_MAX];
+};
+
+struct reply {
+	uint32_t slot;
+	uint32_t sequence; /* the request's; 0 says that the helper is ready */
+	int32_t error;
+	uint32_t truncated;
+	uint64_t size;
+	uint64_t time;
+};
+
+struct mnl_socket;
+
+struct helper {
+	enum reader_kind kind;
+	int requests; /* sockets */
+	int answers;
+	uint32_t slot;
+	char *buffer; /* shared with the owner, of `room` bytes */
+	size_t max;   /* bytes of an answer that is a text */
+	size_t room;
+	struct mnl_socket *netlink; /* of READER_OF_SOCKETS */
+};
+
+/* Serves requests until OWNER is gone. */
+_Noreturn void helper_run(struct helper *h, pid_t owner);

@@ -1,0 +1,40 @@
+/* What a command prints (exec.h): only where the user has allowed it. */
+#include "auto.h"
+#include "taken.h"
+
+static const struct taken_kind exec_kind = {
+	.what = "commands",
+	.dir = "commands",
+	.op = READER_COMMAND,
+	.reader = READER_OF_COMMANDS,
+	.helpers = 2,
+	.costly = true,
+};
+
+static int exec_decode(struct source *s, struct err *e)
+{
+	static const struct taken_word words[] = {
+		{ "argv", JSON_ARRAY },
+		{ "deadline", JSON_INTEGER },
+	};
+
+	const json_t *argv = json_object_get(s->spec, "argv");
+
+	if (taken_decode(s, &exec_kind, e) < 0)
+		return e->code;
+	if (!json_is_string(json_array_get(argv, 0)))
+		return err_set(e, "a command has a name");
+	if (!json_is_integer(json_object_get(s->spec, "deadline")))
+		return err_set(e, "a command has a deadline");
+	return taken_add_query(s, words, countof(words), e);
+}
+
+const struct source_ops exec_source = {
+	.type = "exec",
+	.decode = exec_decode,
+	.probe = taken_probe,
+	.arm = taken_arm,
+	.live = taken_live,
+	.save = taken_save,
+	.free = taken_free,
+};
