@@ -55,6 +55,49 @@ fields.packets = {
   default_name = function() return "packets" end,
 }
 
+-- When something is taken, and how much of it.
+local at = {
+  "at", types.choice("start", "stop", "both"), plan = "when", -- `at` of the plan is the place in the recipe
+  doc = "When; \"stop\" without every.", from = "tracer-recipe(5)",
+}
+local every = { "every", types.duration, doc = "How often a sample is taken.", from = "tracer-recipe(5)" }
+local keep = {
+  "keep", types.duration, plan = "keep_ns",
+  doc = "The time that the samples cover; \"10m\" with every.", from = "tracer-recipe(5)",
+}
+
+local function has_field(v)
+  if type(v) == "table" then
+    for _, inner in ipairs(v) do
+      if has_field(inner) then
+        return true
+      end
+    end
+  end
+  return type(v) == "string" and v:find("{[%w_]+}") ~= nil
+end
+
+-- Fills in when it is taken. `asked` has what may name fields of the stop event.
+local function check_taken(spec, asked)
+  local when = spec.when or (spec.every and "every" or "stop")
+  spec.when = nil
+  spec.start = when == "start" or when == "both"
+  spec.stop = when == "stop" or when == "both"
+  if spec.every and spec.every < 10000000 then
+    return "every must be 10ms or more"
+  elseif spec.keep_ns and not spec.every then
+    return "keep is the time that samples cover, so it needs every"
+  elseif spec.every then
+    spec.keep_ns = spec.keep_ns or core.duration("10m")
+  end
+  for _, text in ipairs(asked) do
+    if has_field(text) and (spec.start or spec.every) then
+      return "'" .. (type(text) == "table" and table.concat(text, " ") or text)
+        .. "' names a field of the stop event, which is known at the stop only"
+    end
+  end
+end
+
 fields.files = {
   role = "collect",
   doc = "Files as they are at the start, at the stop, or again and again.",
@@ -62,35 +105,80 @@ fields.files = {
     key = "paths", each = "path", type = types.path, least = 1, accepts = { try = true },
     doc = "Paths with globs; {FIELD} stands for an integer field of the stop event, {common_pid} for its task.", from = "glob(7)",
   },
-  name,
-  {
-    "at", types.choice("start", "stop", "both"), plan = "when", -- `at` of the plan is the place in the recipe
-    doc = "When; \"stop\" without every.", from = "tracer-recipe(5)",
-  },
-  { "every", types.duration, doc = "How often a sample is taken.", from = "tracer-recipe(5)" },
-  {
-    "keep", types.duration, plan = "keep_ns",
-    doc = "The time that the samples cover; \"10m\" with every.", from = "tracer-recipe(5)",
-  },
+  name, at, every, keep,
   { "max", types.size, default = "1M", doc = "How much is kept of one file.", from = "tracer-recipe(5)" },
   default_name = function() return "files" end,
   finish = function(spec)
-    local at = spec.when or (spec.every and "every" or "stop")
-    spec.when = nil
-    spec.start = at == "start" or at == "both"
-    spec.stop = at == "stop" or at == "both"
-    if spec.every and spec.every < 10000000 then
-      return "every must be 10ms or more"
-    elseif spec.keep_ns and not spec.every then
-      return "keep is the time that samples cover, so it needs every"
-    elseif spec.every then
-      spec.keep_ns = spec.keep_ns or core.duration("10m")
+    local asked = {}
+    for i, item in ipairs(spec.paths) do
+      asked[i] = item.path
     end
-    for _, item in ipairs(spec.paths) do
-      if item.path:find("{[%w_]+}") and (spec.start or spec.every) then
-        return "'" .. item.path .. "' names a field of the stop event, which is known at the stop only"
-      end
+    return check_taken(spec, asked)
+  end,
+}
+
+local max = { "max", types.size, default = "1M", doc = "How much is kept of one look.", from = "tracer-recipe(5)" }
+
+fields.tasks = {
+  role = "collect",
+  doc = "Processes and their threads: state, wait channel, kernel stack, status, cgroup, open files; all without a selector.",
+  name,
+  {
+    "pid", types.list(types.field_or(types.pid)),
+    doc = "This process with its threads, or this thread; \"{FIELD}\" for a field of the stop event.", from = "proc(5)",
+  },
+  { "comm", types.list(types.comm), doc = "Tasks of these names, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
+  { "cgroup", types.path, doc = "Tasks of this cgroup, and of those below.", from = "/proc/PID/cgroup" },
+  {
+    "state", types.states, doc = "Tasks in one of these states, as letters: \"D\", \"RD\".", from = "/proc/PID/stat in proc(5)",
+  },
+  at, every, keep, max,
+  default_name = function() return "tasks" end,
+  finish = function(spec) return check_taken(spec, { spec.pid, spec.cgroup }) end,
+}
+
+fields.sockets = {
+  role = "collect",
+  doc = "TCP and UDP sockets with their queues, and of TCP what the kernel has in tcp_info.",
+  name,
+  { "host", types.list(types.address), doc = "One of the two addresses.", from = "sock_diag(7)" },
+  {
+    "port", types.list(types.field_or(types.port)),
+    doc = "One of the two ports; \"{FIELD}\" for a field of the stop event.", from = "sock_diag(7)",
+  },
+  { "protocol", types.choice("tcp", "udp"), doc = "Of this protocol; both without it.", from = "sock_diag(7)" },
+  at, every, keep, max,
+  default_name = function() return "sockets" end,
+  finish = function(spec) return check_taken(spec, { spec.port }) end,
+}
+
+fields.exec = {
+  role = "collect",
+  doc = "What a command prints, with its exit code; it runs as root, and only with --allow-exec.",
+  what = {
+    key = "argv", each = "word", type = types.text, least = 1,
+    doc = "The command and its arguments, one text each; no shell reads them. {FIELD} stands for a field of the stop event.",
+    from = "execvp(3)",
+  },
+  name,
+  {
+    "deadline", types.duration, default = "10s", doc = "When it is killed, with all that it has started; up to 10m.",
+    from = "tracer-recipe(5)",
+  },
+  at, every, keep,
+  { "max", types.size, default = "1M", doc = "How much is kept of what it prints.", from = "tracer-recipe(5)" },
+  default_name = function(spec)
+    local last = spec.argv[1]:match("[^/]*$"):gsub("[^%w._-]", "-"):gsub("^%.+", "")
+    return last ~= "" and last:sub(1, 60) or "command"
+  end,
+  finish = function(spec)
+    for i, word in ipairs(spec.argv) do
+      spec.argv[i] = word.word
     end
+    if spec.deadline < 100000000 or spec.deadline > 600000000000 then
+      return "deadline is from 100ms to 10m"
+    end
+    return check_taken(spec, { spec.argv })
   end,
 }
 

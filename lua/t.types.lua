@@ -111,6 +111,8 @@ types.name = matching("a name of letters, digits, '.', '_' and '-', at most 64 o
 types.interface = matching("the name of a network interface", 15, "^[^%s/]+$")
 types.label = matching("a text of at most 100 bytes", 100, "^.+$")
 
+types.states = matching('letters of task states like "D" or "RD"', 10, "^[RSDTtXZPI]+$")
+
 types.comm = {
   text = "a command name",
   read = function(v)
@@ -146,6 +148,19 @@ types.address = {
     return value.kind(a) == "address" and tostring(a) or nil
   end,
 }
+
+-- A value, or "{FIELD}" for one of the stop event.
+function types.field_or(of)
+  return {
+    text = of.text .. ', or a field of the stop event like "{pid}"',
+    read = function(v)
+      if type(v) == "string" and v:find("^{[%a_][%w_]*}$") then
+        return v
+      end
+      return of.read(v)
+    end,
+  }
+end
 
 -- An event: SYSTEM:NAME with globs, kprobe:FUNC or uprobe:PATH:SYMBOL.
 local event_forms = {

@@ -36,6 +36,8 @@ static const struct option_row {
 	  "run only this plan, as `tracer check` printed it" },
 	{ "host", 0, OPTION_TEXT, "BUNDLE", offsetof(struct options, host),
 	  "check against the host that this bundle is from" },
+	{ "allow-exec", 0, OPTION_FLAG, NULL, offsetof(struct options, allow_exec),
+	  "let the recipe run its commands, as root" },
 	{ "compress", 0, OPTION_COMPRESS, "HOW", offsetof(struct options, compress),
 	  "zstd, gzip or none (zstd)" },
 	{ "detach", 'd', OPTION_FLAG, NULL, offsetof(struct options, detach),

@@ -17,6 +17,7 @@ struct options {
 	const char *plan;   /* SHA-256 of the only plan to run */
 	const char *host;   /* the bundle that stands for the host; NULL: this one */
 	enum compress compress;
+	bool allow_exec;
 	bool detach;
 	bool json;
 	bool quiet;

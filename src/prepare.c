@@ -104,6 +104,22 @@ static int prepare_privileges(struct err *e)
 	return err_exit(e, EXIT_HOST);
 }
 
+int prepare_allowed(const struct plan *plan, const struct options *options, struct err *e)
+{
+	for (size_t i = 0; i < plan->n_sources; i++) {
+		const struct source *s = &plan->sources[i];
+
+		if (s->ops != &exec_source || options->allow_exec)
+			continue;
+		err_set(e,
+			"%s: the recipe runs a command as root, which has to be allowed: `tracer "
+			"check` shows it, --allow-exec allows it",
+			s->at);
+		return err_exit(e, EXIT_USAGE);
+	}
+	return 0;
+}
+
 /* What is true already is an error, but between two captures: there it has to become so again. */
 static int prepare_condition(struct condition *c, struct tracing *tracing, bool again,
 			     struct err *e)

@@ -30,6 +30,10 @@ struct prepared {
 int prepare(struct prepared *ret, const struct options *options, const char **words, int n_words,
 	    struct err *e);
 
+/* Whether what the plan runs has been allowed; an error that names the first command that has not.
+ * `check` shows them without. */
+int prepare_allowed(const struct plan *plan, const struct options *options, struct err *e);
+
 /* The same at a desk, as far as the formats in a bundle can tell: nothing is asked of this host,
  * and nobody has to be root. `prepare_at_desk` stops at the plan, for who wants no more; the other
  * one looks for its events too. The recording goes with PREPARED. */

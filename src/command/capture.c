@@ -175,7 +175,9 @@ static int capture_run(const struct options *options, const char **words, int n_
 	state_tell_interrupted();
 	if (prepare(&p, options, words, n_words, e) < 0)
 		return e->code;
-	if (options->detach)
+	if (prepare_allowed(p.plan, options, e) < 0)
+		r = e->code;
+	else if (options->detach)
 		r = capture_detach(&p, options, words, n_words, e);
 	else
 		r = capture_run_prepared(&p, options, words, n_words, -1, e);

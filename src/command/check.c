@@ -80,16 +80,11 @@ static void check_packets(const json_t *spec)
 		puts("      SENSITIVE: whole packets");
 }
 
-static void check_paths(const json_t *spec)
+static void check_when(const json_t *spec)
 {
 	bool start = json_is_true(json_object_get(spec, "start")),
 	     stop = json_is_true(json_object_get(spec, "stop"));
-	size_t i;
-	json_t *path;
 
-	json_array_foreach (json_object_get(spec, "paths"), i, path)
-		printf("      %s%s\n", json_string_value(json_object_get(path, "path")),
-		       json_is_true(json_object_get(path, "optional")) ? " (if it is there)" : "");
 	if (json_object_get(spec, "every"))
 		printf("      each %s\n",
 		       duration_text(json_integer_value(json_object_get(spec, "every"))).text);
@@ -98,8 +93,70 @@ static void check_paths(const json_t *spec)
 		       stop ? " the stop" : "");
 }
 
+static void check_paths(const json_t *spec)
+{
+	size_t i;
+	json_t *path;
+
+	json_array_foreach (json_object_get(spec, "paths"), i, path)
+		printf("      %s%s\n", json_string_value(json_object_get(path, "path")),
+		       json_is_true(json_object_get(path, "optional")) ? " (if it is there)" : "");
+	check_when(spec);
+}
+
+static void check_text(const char *what, const json_t *spec)
+{
+	if (json_object_get(spec, what))
+		printf("      %s: %s\n", what, json_string_value(json_object_get(spec, what)));
+}
+
+static void check_tasks(const json_t *spec)
+{
+	check_text("cgroup", spec);
+	check_text("state", spec);
+	puts("      SENSITIVE: names of commands, and paths of the files that they have open");
+	check_when(spec);
+}
+
+static void check_sockets(const json_t *spec)
+{
+	check_list("host", json_object_get(spec, "host"));
+	check_list("port", json_object_get(spec, "port"));
+	check_text("protocol", spec);
+	puts("      SENSITIVE: addresses of peers");
+	check_when(spec);
+}
+
+static void check_exec(const json_t *spec)
+{
+	size_t i;
+	json_t *word;
+
+	printf("      RUNS, as root:");
+	json_array_foreach (json_object_get(spec, "argv"), i, word) {
+		const char *text = json_string_value(word);
+		bool plain = *text && !strpbrk(text, " \"'\\$*?[](){}<>|&;~#`!");
+
+		printf(plain ? " %s" : " \"%s\"", text);
+	}
+	putchar('\n');
+	printf("      killed after %s; with --allow-exec only\n",
+	       duration_text(json_integer_value(json_object_get(spec, "deadline"))).text);
+	puts("      SENSITIVE: all that it prints");
+	check_when(spec);
+}
+
 static void check_source(const struct source *s)
 {
+	static const struct {
+		const struct source_ops *ops;
+		void (*show)(const json_t *spec);
+	} shown[] = {
+		{ &packets_source, check_packets }, { &files_source, check_paths },
+		{ &tasks_source, check_tasks },     { &sockets_source, check_sockets },
+		{ &exec_source, check_exec },
+	};
+
 	if (s->ops == &watched_source)
 		printf("  %-16s what the conditions look at, for a replay: %s on tmpfs\n", s->name,
 		       size_about(s->cost.tmpfs_bytes).text);
@@ -108,13 +165,13 @@ static void check_source(const struct source *s)
 		       s->at, size_about(s->cost.kernel_bytes).text,
 		       size_about(s->cost.tmpfs_bytes).text);
 	check_list("pids", json_object_get(s->spec, "pids"));
+	check_list("pid", json_object_get(s->spec, "pid"));
 	check_list("comm", json_object_get(s->spec, "comm"));
+	for (size_t i = 0; i < countof(shown); i++)
+		if (shown[i].ops == s->ops)
+			shown[i].show(s->spec);
 	if (s->ops == &ftrace_source)
 		check_events(s->data);
-	else if (s->ops == &packets_source)
-		check_packets(s->spec);
-	else if (s->ops == &files_source)
-		check_paths(s->spec);
 }
 
 static void check_packet_selector(const struct packet_selector *packet)
@@ -246,6 +303,14 @@ static void check_probe(const struct probe *probe)
 		       strncmp(probe->event, "uprobe:", 7) ? "" : " in every process that runs it");
 }
 
+static bool check_runs(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (plan->sources[i].ops == &exec_source)
+			return true;
+	return false;
+}
+
 static void check_changes(const struct prepared *p)
 {
 	printf("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; "
@@ -256,7 +321,8 @@ static void check_changes(const struct prepared *p)
 		       : "");
 	for (size_t i = 0; i < p->plan->probes.n; i++)
 		check_probe(&p->plan->probes.list[i]);
-	puts("What it runs: no program; its own processes, most of them as nobody");
+	printf("What it runs: %s; its own processes, most of them as nobody\n",
+	       check_runs(p->plan) ? "the commands above, as root" : "no program");
 	if (p->recording) {
 		printf("Checked against the events of %s, kernel %s, of which that bundle tells; "
 		       "its "

@@ -149,6 +149,7 @@ static const char summary_files[] =
 	"  trace/NAME.txt     the same as text: less, ui.perfetto.dev\n"
 	"  packets/*.pcapng   packets: wireshark, tshark -r\n"
 	"  samples/ files/    copies of /proc, /sys and other files; samples under their time\n"
+	"  tasks/ sockets/    tasks with their stacks, sockets with tcp_info; commands/ what was run\n"
 	"  logs/              log lines on the same clock\n"
 	"  watched/           what the stop conditions looked at: tracer replay\n"
 	"  host/formats.txt   the events that the host knows: tracer check --host\n"
