@@ -1,0 +1,105 @@
+# What is taken of tasks, of sockets, and by commands: at the start, at the stop with the fields of its event, at a rate.
+. "$(dirname "$0")/../lib.sh"
+need trace-cmd ip
+
+# culprit: a program whose start is the stop event, and which is still there when it is looked at. $culprit is its pid.
+culprit() {
+	cp "$(command -v sleep)" "$T/culprit"
+	"$T/culprit" 60 7<"$T/held" 9<&- &
+	culprit=$!
+	at_exit kill $culprit
+}
+stop_at_culprit='t.event { name = "culprit", "sched:sched_process_exec", filter = "filename ~ \"*/culprit\"" }'
+: >"$T/held"
+
+recipe tasks <<LUA
+-- What does the culprit do?
+return {
+  collect = {
+    t.tasks { name = "culprit", pid = "{pid}" },
+    t.tasks { name = "idle", comm = { "kthreadd", "nobody" }, every = "100ms", keep = "10s" },
+    t.tasks { name = "nothing", comm = "no such task", at = "both" },
+    t.exec { name = "told", "sh", "-c", "echo it is \$1; cat /proc/\$1/comm; exit 3", "sh", "{pid}" },
+    t.exec { name = "slow", "sh", "-c", "echo begun; sleep 100 & sleep 100", deadline = "300ms" },
+    t.exec { name = "much", "yes", deadline = "5s", max = "4K" },
+    t.exec { name = "beats", "date", "+%s", every = "200ms", at = "both" },
+  },
+  stop = $stop_at_culprit,
+}
+LUA
+run "$tracer" "$T/tasks.lua"
+t "commands are not run unless that is allowed" code 2
+t "which the first of them says" sentence 'tasks.lua:7: .*--allow-exec'
+run "$tracer" check "$T/tasks.lua"
+t "check shows them without" code 0
+t "as what runs as root" has "$T/out" 'RUNS, as root: sh -c "echo begun; sleep 100 & sleep 100"$'
+t "and no longer says that it runs nothing" has "$T/out" 'What it runs: the commands above, as root'
+
+capture tasks --allow-exec "$T/tasks.lua"
+sleep 1
+culprit
+t "tasks: it fires" ended $pid 40
+t "tasks: a command that was killed is not whole" code 4
+t "tasks: the bundle unpacks" unpack tasks || finish
+t "the culprit is in it, by the field of the event" has "$b/tasks/culprit-stop.txt" "^== task $culprit '(culprit|sh)', state [RSD]"
+t "and nobody else" is "$(grep -c '^== ' "$b/tasks/culprit-stop.txt")" 1
+t "with its stack" has "$b/tasks/culprit-stop.txt" '^-- stack'
+t "with its status" has "$b/tasks/culprit-stop.txt" "^Pid:[[:space:]]$culprit$"
+t "with the files that it has open" has "$b/tasks/culprit-stop.txt" "^7 $T/held$"
+t "samples of tasks are under their time" has "$b/tasks/idle.txt" '^# [0-9]{9,} 20..-..-..T[^ ]* [0-9]+$'
+t "ten a second" within "$(grep -c '^# ' "$b/tasks/idle.txt")" 10 5
+t "of the task that was asked for" has "$b/tasks/idle.txt" "^== task 2 'kthreadd'"
+t "no task is said to be none" has "$b/tasks/nothing-start.txt" '^# there was no such task$'
+t "what is taken at both ends is" has "$b/tasks/nothing-stop.txt" '^# there was no such task$'
+t "a command has the field of the event" has "$b/commands/told-stop.txt" "^it is $culprit$"
+t "its output ends with its exit code" has "$b/commands/told-stop.txt" '^# exit code 3, after'
+t "that is no failure" source_is told outcome ok
+t "one that takes too long is killed" has "$b/commands/slow-stop.txt" '^# killed at its deadline'
+t "what it had printed is kept" has "$b/commands/slow-stop.txt" '^begun$'
+t "and its source says so" source_is slow outcome truncated
+t "with what it has started" not pgrep -fx 'sleep 100'
+t "one that prints without end is cut" is "$(($(wc -c <"$b/commands/much-stop.txt") <= 4096))" 1
+t "and says so" has "$b/commands/much-stop.txt" 'it printed more than is kept'
+t "a command at a rate" within "$(grep -c '^# [0-9]* 20' "$b/commands/beats.txt")" 5 3
+t "and at both ends" has "$b/commands/beats-start.txt" '^[0-9]{10}$'
+kill "$culprit"
+
+# Sockets of a connection that is stuck.
+netns_pair
+recipe sockets <<LUA
+-- Which side of the connection is full?
+return {
+  collect = {
+    t.sockets { name = "all", at = "both" },
+    t.sockets { name = "stuck", host = "10.77.0.2", port = 19700, protocol = "tcp", every = "100ms", at = "stop" },
+    t.sockets { name = "bound", port = "{args}" },
+    t.sockets { name = "other", port = 19701 },
+  },
+  stop = $stop_at_culprit,
+}
+LUA
+begin take ip netns exec $srv "$provoke/stream" take 10.77.0.1 19700
+await 10 grep -q ready "$T/take.out"
+begin send ip netns exec $cli "$provoke/stream" send 10.77.0.1 19700 --every 10 --for 20000
+sender=$pid
+await 10 grep -q sent= "$T/send.out"
+capture_in $cli sockets "$T/sockets.lua"
+ip -n $srv link set cable down
+sleep 1
+culprit
+t "sockets: it fires" ended $pid 40
+t "sockets: the bundle unpacks" unpack sockets || finish
+kill $sender
+t "the socket is in it" has "$b/sockets/stuck-stop.txt" '^tcp ESTABLISHED 10.77.0.2:[0-9]+ 10.77.0.1:19700 recvq=0 sendq=[1-9]'
+t "alone" is "$(wc -l <"$b/sockets/stuck-stop.txt")" 1
+t "with what is not acknowledged" has "$b/sockets/stuck-stop.txt" ' unacked=[1-9]'
+t "and the timer that runs" has "$b/sockets/stuck-stop.txt" ' timer=retransmit in=[0-9]+ms'
+t "more and more is sent and not acknowledged" awk '
+	match($0, /sendq=[0-9]+/) { n = substr($0, RSTART + 6, RLENGTH - 6) + 0; if (last != "" && n > last) grew++; last = n }
+	END { exit !(grew >= 3) }' "$b/sockets/stuck.txt"
+t "all of them have it too" has "$b/sockets/all-stop.txt" ' 10.77.0.1:19700 '
+t "a socket that is not there is said to be none" has "$b/sockets/other-stop.txt" '^# there was no such socket$'
+t "a field that the event does not have costs its file alone" source_is bound outcome failed
+t "and says why" has "$b/sockets/ERRORS-bound-stop.txt" "the stop has no integer field 'args'"
+kill "$culprit"
+finish
