@@ -1,12 +1,13 @@
 #include "packethead.h"
 
+#include <net/ethernet.h>
 #include <netinet/in.h>
 #include <pcap/pcap.h>
 
-#define ETHER_IPV4 0x0800
-#define ETHER_VLAN 0x8100
-#define ETHER_QINQ 0x88a8
-#define ETHER_IPV6 0x86dd
+#define IPV4_SIZE 20u
+#define IPV6_SIZE 40u
+#define TCP_SIZE 20u
+#define UDP_SIZE 8u
 
 /* What is left of a packet. */
 struct rest {
@@ -19,45 +20,48 @@ static unsigned rest_u16(const struct rest *r, size_t at)
 	return r->n >= at + 2 ? r->at[at] << 8 | r->at[at + 1] : 0;
 }
 
-static bool rest_skip(struct rest *r, size_t n)
+static struct rest rest_skip(struct rest r, size_t n)
 {
-	if (n > r->n)
-		return false;
-	r->at += n;
-	r->n -= n;
-	return true;
+	n = n < r.n ? n : r.n;
+	return (struct rest) { r.at + n, r.n - n };
 }
 
-static void head_transport(struct packethead *head, struct rest r)
+/* The last PADDING bytes are not the packet's. */
+static void head_transport(struct packethead *head, struct rest r, size_t padding)
 {
-	size_t size = 8;
+	size_t size = UDP_SIZE;
 
+	head->transport = r.at;
+	head->transport_size = r.n;
 	if ((head->protocol != IPPROTO_TCP && head->protocol != IPPROTO_UDP) || r.n < 4)
 		return;
 	head->has_ports = true;
 	head->sport = rest_u16(&r, 0);
 	head->dport = rest_u16(&r, 2);
+	r.n -= padding < r.n ? padding : r.n;
 	if (head->protocol == IPPROTO_TCP)
-		size = r.n > 12 ? (r.at[12] >> 4) * 4u : 20;
-	if (!rest_skip(&r, size))
+		size = r.n > 12 ? (r.at[12] >> 4) * 4u : TCP_SIZE;
+	if (size > r.n)
 		return;
-	head->payload = r.at;
-	head->payload_size = r.n;
+	head->payload = r.at + size;
+	head->payload_size = r.n - size;
 }
 
 static bool head_ipv4(struct packethead *head, struct rest r)
 {
 	size_t size = r.n ? (r.at[0] & 15) * 4u : 0, total = rest_u16(&r, 2);
+	size_t padding = total >= size && total < r.n ? r.n - total : 0; /* Ethernet pads */
 
-	if (r.n < 20 || size < 20)
+	if (r.n < IPV4_SIZE || size < IPV4_SIZE)
 		return false;
-	*head = (struct packethead) {
-		.src = r.at + 12, .dst = r.at + 16, .address_size = 4, .protocol = r.at[9]
-	};
-	if (total >= size && total < r.n) /* Ethernet pads short ones */
-		r.n = total;
-	if (!(rest_u16(&r, 6) & 0x1fff) && rest_skip(&r, size))
-		head_transport(head, r);
+	head->src = r.at + 12;
+	head->dst = r.at + 16;
+	head->address_size = 4;
+	head->next = head->protocol = r.at[9];
+	head->length = total > size ? total - size : 0;
+	head->fragment = (rest_u16(&r, 6) & 0x1fff) * 8;
+	if (!head->fragment)
+		head_transport(head, rest_skip(r, size), padding);
 	return true;
 }
 
@@ -69,50 +73,50 @@ static bool head_is_extension(uint8_t protocol)
 
 static bool head_ipv6(struct packethead *head, struct rest r)
 {
-	size_t total = 40u + rest_u16(&r, 4);
+	size_t total = IPV6_SIZE + rest_u16(&r, 4);
+	size_t padding = total < r.n ? r.n - total : 0;
 
-	if (r.n < 40)
+	if (r.n < IPV6_SIZE)
 		return false;
-	*head = (struct packethead) {
-		.src = r.at + 8, .dst = r.at + 24, .address_size = 16, .protocol = r.at[6]
-	};
-	if (total < r.n)
-		r.n = total;
-	rest_skip(&r, 40);
+	head->src = r.at + 8;
+	head->dst = r.at + 24;
+	head->address_size = 16;
+	head->next = head->protocol = r.at[6];
+	head->length = total - IPV6_SIZE;
+	r = rest_skip(r, IPV6_SIZE);
 	while (head_is_extension(head->protocol) && r.n >= 8) {
 		head->protocol = r.at[0];
-		if (!rest_skip(&r, (r.at[1] + 1) * 8u))
-			return true;
+		r = rest_skip(r, (r.at[1] + 1) * 8u);
 	}
-	head_transport(head, r);
+	head_transport(head, r, padding);
 	return true;
 }
 
 static bool head_ether(struct packethead *head, unsigned type, struct rest r)
 {
-	for (int tags = 0; (type == ETHER_VLAN || type == ETHER_QINQ) && tags < 2; tags++) {
+	while ((type == ETH_P_8021Q || type == ETH_P_8021AD) && head->n_tags < PACKETHEAD_TAGS &&
+	       r.n >= 4) {
+		head->tags[head->n_tags].type = type;
+		head->tags[head->n_tags++].id = rest_u16(&r, 0) & 0xfff;
 		type = rest_u16(&r, 2);
-		if (!rest_skip(&r, 4))
-			return false;
+		r = rest_skip(r, 4);
 	}
-	if (type == ETHER_IPV4)
+	head->has_link = true;
+	head->type = type;
+	if (type == ETH_P_IP)
 		return head_ipv4(head, r);
-	return type == ETHER_IPV6 && head_ipv6(head, r);
+	return type == ETH_P_IPV6 && head_ipv6(head, r);
 }
 
 bool packethead_read(struct packethead *head, int link, const uint8_t *data, size_t caplen)
 {
 	struct rest r = { data, caplen };
-	unsigned type;
 
-	if (link == DLT_EN10MB) {
-		type = rest_u16(&r, 12);
-		return rest_skip(&r, 14) && head_ether(head, type, r);
-	}
-	if (link == DLT_LINUX_SLL2) {
-		type = rest_u16(&r, 0);
-		return rest_skip(&r, 20) && head_ether(head, type, r);
-	}
+	*head = (struct packethead) { 0 };
+	if (link == DLT_EN10MB && caplen >= 14)
+		return head_ether(head, rest_u16(&r, 12), rest_skip(r, 14));
+	if (link == DLT_LINUX_SLL2 && caplen >= 20)
+		return head_ether(head, rest_u16(&r, 0), rest_skip(r, 20));
 	return link == DLT_RAW && caplen &&
-	       head_ether(head, data[0] >> 4 == 6 ? ETHER_IPV6 : ETHER_IPV4, r);
+	       head_ether(head, data[0] >> 4 == 6 ? ETH_P_IPV6 : ETH_P_IP, r);
 }

@@ -112,7 +112,7 @@ static int list_packet(struct replay_list *list, const struct recording *r,
 		.data = packet->data,
 		.size = packet->caplen,
 		.length = packet->len,
-		.link = interface->link == tap_linktype(DLT_RAW) ? DLT_RAW : interface->link,
+		.link = tap_datalink(interface->link),
 	};
 
 	if (choice->watched ? packet->interface != choice->number

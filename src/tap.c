@@ -128,6 +128,11 @@ int tap_linktype(int link)
 	return link == DLT_RAW ? LINKTYPE_RAW : link;
 }
 
+int tap_datalink(int linktype)
+{
+	return linktype == LINKTYPE_RAW ? DLT_RAW : linktype;
+}
+
 char *tap_filter_for(const char *filter, int link)
 {
 	return packetprogram_has_tags(link) ? packetfilter_tagged(filter) : strdup(filter);

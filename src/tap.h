@@ -48,5 +48,8 @@ uint32_t tap_packet_index(const struct tap *tap, const struct pcap_pkthdr *head,
 /* What files call that link type (DLT_*): LINKTYPE_*. */
 int tap_linktype(int link);
 
+/* And back. */
+int tap_datalink(int linktype);
+
 /* The filter's text for that link type (DLT_*). The caller frees it; NULL if there is no memory. */
 char *tap_filter_for(const char *filter, int link);

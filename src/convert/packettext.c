@@ -1,41 +1,17 @@
 #include "convert/packettext.h"
 
 #include <arpa/inet.h>
+#include <net/ethernet.h>
 #include <netinet/in.h>
-#include <stdbool.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
-#include "auto.h"
+#include "packethead.h"
+#include "tap.h"
 
-#define LINK_ETHERNET 1
-#define LINK_RAW 101
-#define LINK_SLL2 276
-
-#define ETHER_IPV4 0x0800
-#define ETHER_ARP 0x0806
-#define ETHER_VLAN 0x8100
-#define ETHER_IPV6 0x86dd
-
-/* What is left of a packet. */
-struct bytes {
-	const uint8_t *at;
-	size_t n;
-};
-
-static unsigned bytes_u16(const struct bytes *b, size_t at)
+static size_t length_behind(const struct packethead *head, size_t size)
 {
-	return b->n >= at + 2 ? b->at[at] << 8 | b->at[at + 1] : 0;
-}
-
-static uint32_t bytes_u32(const struct bytes *b, size_t at)
-{
-	return (uint32_t)bytes_u16(b, at) << 16 | bytes_u16(b, at + 2);
-}
-
-static struct bytes bytes_skip(struct bytes b, size_t n)
-{
-	n = n < b.n ? n : b.n;
-	return (struct bytes) { b.at + n, b.n - n };
+	return head->length > size ? head->length - size : 0;
 }
 
 static void packettext_tcp_flags(unsigned flags, FILE *out)
@@ -49,92 +25,62 @@ static void packettext_tcp_flags(unsigned flags, FILE *out)
 	fputc(']', out);
 }
 
-/* LEN is what IP says its payload has. */
-static void packettext_tcp(struct bytes b, size_t len, FILE *out)
+static void packettext_tcp(const struct packethead *head, FILE *out)
 {
-	size_t header = b.n > 12 ? (b.at[12] >> 4) * 4u : 0;
+	struct tcphdr tcp;
 
-	if (b.n < 20) {
+	if (head->transport_size < sizeof(tcp)) {
 		fputs("TCP, cut short", out);
 		return;
 	}
+	memcpy(&tcp, head->transport, sizeof(tcp));
 	fputs("TCP ", out);
-	packettext_tcp_flags(b.at[13], out);
-	fprintf(out, " seq %u ack %u win %u, length %zu", bytes_u32(&b, 4), bytes_u32(&b, 8),
-		bytes_u16(&b, 14), len > header ? len - header : 0);
+	packettext_tcp_flags(tcp.th_flags, out);
+	fprintf(out, " seq %u ack %u win %u, length %zu", ntohl(tcp.th_seq), ntohl(tcp.th_ack),
+		ntohs(tcp.th_win), length_behind(head, tcp.th_off * 4u));
 }
 
-static void packettext_transport(unsigned protocol, struct bytes b, size_t len, FILE *out)
+static void packettext_transport(const struct packethead *head, FILE *out)
 {
-	if (protocol == IPPROTO_TCP)
-		packettext_tcp(b, len, out);
-	else if (protocol == IPPROTO_UDP)
-		fprintf(out, "UDP, length %zu", len > 8 ? len - 8 : 0);
-	else if ((protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6) && b.n >= 2)
-		fprintf(out, "ICMP type %u code %u", b.at[0], b.at[1]);
+	if (head->fragment)
+		fprintf(out, "fragment at %u, protocol %u", head->fragment, head->next);
+	else if (head->next == IPPROTO_TCP)
+		packettext_tcp(head, out);
+	else if (head->next == IPPROTO_UDP)
+		fprintf(out, "UDP, length %zu", length_behind(head, 8));
+	else if ((head->next == IPPROTO_ICMP || head->next == IPPROTO_ICMPV6) &&
+		 head->transport_size >= 2)
+		fprintf(out, "ICMP type %u code %u", head->transport[0], head->transport[1]);
 	else
-		fprintf(out, "protocol %u, length %zu", protocol, len);
+		fprintf(out, "protocol %u, length %zu", head->next, head->length);
 }
 
-static void packettext_addresses(int family, const uint8_t *src, const uint8_t *dst,
-				 unsigned protocol, const struct bytes *payload, FILE *out)
+static void packettext_ip(const struct packethead *head, FILE *out)
 {
-	bool ports = (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) && payload->n >= 4;
+	int family = head->type == ETH_P_IP ? AF_INET : AF_INET6;
+	bool ports = head->has_ports && head->next == head->protocol;
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
 
-	inet_ntop(family, src, from, sizeof(from));
-	inet_ntop(family, dst, to, sizeof(to));
+	inet_ntop(family, head->src, from, sizeof(from));
+	inet_ntop(family, head->dst, to, sizeof(to));
 	fprintf(out, "%s %s", family == AF_INET ? "IP" : "IP6", from);
 	if (ports)
-		fprintf(out, ".%u", bytes_u16(payload, 0));
+		fprintf(out, ".%u", head->sport);
 	fprintf(out, " > %s", to);
 	if (ports)
-		fprintf(out, ".%u", bytes_u16(payload, 2));
+		fprintf(out, ".%u", head->dport);
 	fputs(": ", out);
+	packettext_transport(head, out);
 }
 
-static void packettext_ipv4(struct bytes b, FILE *out)
+/* What is no IP, or not enough of it. */
+static void packettext_other(unsigned type, FILE *out)
 {
-	size_t header = b.n ? (b.at[0] & 15) * 4u : 0, total = bytes_u16(&b, 2);
-	unsigned fragment = bytes_u16(&b, 6) & 0x1fff;
-	struct bytes payload;
-
-	if (b.n < 20 || header < 20) {
+	if (type == ETH_P_IP)
 		fputs("IP, cut short", out);
-		return;
-	}
-	payload = fragment ? (struct bytes) { 0 } : bytes_skip(b, header);
-	packettext_addresses(AF_INET, b.at + 12, b.at + 16, b.at[9], &payload, out);
-	if (fragment)
-		fprintf(out, "fragment at %u, protocol %u", fragment * 8, b.at[9]);
-	else
-		packettext_transport(b.at[9], payload, total > header ? total - header : 0, out);
-}
-
-static void packettext_ipv6(struct bytes b, FILE *out)
-{
-	struct bytes payload = bytes_skip(b, 40);
-
-	if (b.n < 40) {
+	else if (type == ETH_P_IPV6)
 		fputs("IP6, cut short", out);
-		return;
-	}
-	packettext_addresses(AF_INET6, b.at + 8, b.at + 24, b.at[6], &payload, out);
-	packettext_transport(b.at[6], payload, bytes_u16(&b, 4), out);
-}
-
-static void packettext_ether(unsigned type, struct bytes b, FILE *out)
-{
-	for (int tags = 0; type == ETHER_VLAN && tags < 2 && b.n >= 4; tags++) {
-		fprintf(out, "vlan %u, ", bytes_u16(&b, 0) & 0xfff);
-		type = bytes_u16(&b, 2);
-		b = bytes_skip(b, 4);
-	}
-	if (type == ETHER_IPV4)
-		packettext_ipv4(b, out);
-	else if (type == ETHER_IPV6)
-		packettext_ipv6(b, out);
-	else if (type == ETHER_ARP)
+	else if (type == ETH_P_ARP)
 		fputs("ARP", out);
 	else
 		fprintf(out, "ethertype 0x%04x", type);
@@ -142,14 +88,22 @@ static void packettext_ether(unsigned type, struct bytes b, FILE *out)
 
 void packettext_line(uint16_t link, const uint8_t *data, size_t caplen, size_t len, FILE *out)
 {
-	struct bytes b = { data, caplen };
+	struct packethead head;
+	bool ip = packethead_read(&head, tap_datalink(link), data, caplen);
 
-	if (link == LINK_ETHERNET && caplen >= 14)
-		packettext_ether(bytes_u16(&b, 12), bytes_skip(b, 14), out);
-	else if (link == LINK_SLL2 && caplen >= 20)
-		packettext_ether(bytes_u16(&b, 0), bytes_skip(b, 20), out);
-	else if (link == LINK_RAW && caplen)
-		packettext_ether(data[0] >> 4 == 6 ? ETHER_IPV6 : ETHER_IPV4, b, out);
-	else
+	if (!head.has_link) {
 		fprintf(out, "link type %u, %zu bytes", link, len);
+		return;
+	}
+	for (unsigned i = 0; i < head.n_tags; i++) {
+		if (head.tags[i].type != ETH_P_8021Q) {
+			packettext_other(head.tags[i].type, out);
+			return;
+		}
+		fprintf(out, "vlan %u, ", head.tags[i].id);
+	}
+	if (ip)
+		packettext_ip(&head, out);
+	else
+		packettext_other(head.type, out);
 }

@@ -55,6 +55,8 @@ static const struct packet packets[] = {
 	/* a later fragment has no ports */
 	PACKET(DLT_RAW, IPV4("\x20", "\0\1", "\x11") UDP, NULL, false, 4),
 	PACKET(DLT_RAW, IPV4("\x20", "\0\0", "\x01") UDP, NULL, false, 4),
+	/* a length that IPv6 does not know says nothing of the ports */
+	PACKET(DLT_RAW, IPV6("\0", "\x11") UDP, NULL, true, 16),
 };
 
 static void heads_say_who_and_where(void **state)
@@ -81,6 +83,37 @@ static void heads_say_who_and_where(void **state)
 	}
 }
 
+static struct packethead read_whole(int link, const char *data, size_t size)
+{
+	struct packethead head;
+
+	assert_true(packethead_read(&head, link, (const uint8_t *)data, size));
+	return head;
+}
+#define READ(link, data) read_whole(link, data, sizeof(data) - 1)
+
+static void heads_say_what_is_on_the_way(void **state)
+{
+	struct packethead head = READ(DLT_EN10MB, ETHER("\x88\xa8\xf0\5\x81\0\x20\6\x08\0")
+							  IPV4("\x20", "\0\1", "\x11"));
+
+	(void)state;
+	assert_int_equal(head.n_tags, 2);
+	assert_int_equal(head.tags[0].type, 0x88a8);
+	assert_int_equal(head.tags[0].id, 5);
+	assert_int_equal(head.tags[1].type, 0x8100);
+	assert_int_equal(head.tags[1].id, 6);
+	assert_int_equal(head.type, 0x0800);
+	assert_int_equal(head.fragment, 8);
+	assert_int_equal(head.length, 12);
+	assert_null(head.transport);
+	head = READ(DLT_RAW, IPV6("\x14", "\0") "\x11\0\0\0\0\0\0\0" UDP);
+	assert_int_equal(head.next, IPPROTO_HOPOPTS);
+	assert_int_equal(head.length, 20);
+	assert_int_equal(head.protocol, IPPROTO_UDP);
+	assert_int_equal(head.transport_size, 12);
+}
+
 static void what_is_no_packet_of_ip_is_none(void **state)
 {
 	struct packethead head;
@@ -104,6 +137,8 @@ static void a_packet_that_is_cut_is_read_no_further(void **state)
 			if (!packethead_read(&head, packets[i].link, data, size))
 				continue;
 			assert_true(head.dst + head.address_size <= data + size);
+			if (head.transport)
+				assert_true(head.transport + head.transport_size == data + size);
 			if (head.payload)
 				assert_true(head.payload + head.payload_size <= data + size);
 		}
@@ -130,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(heads_say_who_and_where),
+		cmocka_unit_test(heads_say_what_is_on_the_way),
 		cmocka_unit_test(what_is_no_packet_of_ip_is_none),
 		cmocka_unit_test(a_packet_that_is_cut_is_read_no_further),
 		cmocka_unit_test(garbage_is_read_no_further),
