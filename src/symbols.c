@@ -132,11 +132,6 @@ void symbols_free(struct symbols *symbols)
 	free(symbols);
 }
 
-size_t symbols_count(const struct symbols *symbols)
-{
-	return symbols->n;
-}
-
 static void address_mark(struct symbols *symbols, uint64_t address)
 {
 	uint64_t *seen = &symbols->seen[(address ^ address >> 12) % SEEN_SIZE];

@@ -9,14 +9,11 @@
 struct symbols;
 
 /* Reads the text of /proc/kallsyms from FD. Where the kernel hides the addresses (all are zero),
- * symbols_count is 0 and nothing will ever be marked. *ret is the caller's. */
+ * nothing will ever be marked. *ret is the caller's. */
 int symbols_read(struct symbols **ret, int fd, struct err *e);
 
 /* NULL is fine. */
 void symbols_free(struct symbols *symbols);
-
-/* How many have an address. */
-size_t symbols_count(const struct symbols *symbols);
 
 /* Marks the symbol around each address in DATA: any value of 8 bytes, aligned to 4, between the
  * first symbol and the last. */

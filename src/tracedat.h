@@ -108,9 +108,6 @@ const struct tracedat_texts *tracedat_texts(const struct tracedat *dat);
 const struct ringpage_layout *tracedat_layout(const struct tracedat *dat);
 unsigned tracedat_cpus(const struct tracedat *dat);
 
-/* Bytes of pages that the head speaks of and the file lacks: it was cut off. */
-uint64_t tracedat_missing(const struct tracedat *dat);
-
 /* The text of that CPU's stats, empty if the file has none. */
 struct tracedat_text tracedat_stats(const struct tracedat *dat, unsigned cpu);
 

@@ -35,7 +35,6 @@ struct tracedat {
 	struct cpu *cpus;
 	unsigned n_cpus;
 	bool has_clock;
-	uint64_t missing;
 	struct format **formats; /* by id */
 	size_t n_formats;
 	uint16_t *places; /* of each id in formats, plus one */
@@ -259,10 +258,8 @@ static void extent_read(struct tracedat *dat, struct cpu *cpu, struct cursor *c)
 	uint64_t size = take_u64(c);
 	uint64_t room = offset < dat->size ? dat->size - offset : 0;
 
-	if (size > room) {
-		dat->missing += size - room;
+	if (size > room)
 		size = room;
-	}
 	cpu->n_pages = size / dat->layout.page_size;
 	if (cpu->n_pages)
 		cpu->pages = dat->map + offset;
@@ -378,11 +375,6 @@ const struct tracedat_texts *tracedat_texts(const struct tracedat *dat)
 const struct ringpage_layout *tracedat_layout(const struct tracedat *dat)
 {
 	return &dat->layout;
-}
-
-uint64_t tracedat_missing(const struct tracedat *dat)
-{
-	return dat->missing;
 }
 
 unsigned tracedat_cpus(const struct tracedat *dat)

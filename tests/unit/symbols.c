@@ -48,10 +48,10 @@ static void expect_marked(const struct symbols *symbols, const char *want)
 static void only_what_occurs_is_in_the_text_by_address_and_with_its_module(void **state)
 {
 	struct symbols *symbols = symbols_of(kallsyms);
-	uint64_t values[] = { 5, 0xffffffff81002fff, 0xffffffffc0000010, 0xffffffff81002000, 0 };
+	uint64_t values[] = { 5, 0xffffffff81002fff, 0xffffffffc0000010, 0xffffffff81002000,
+			      0, 0xffffffff81003000 };
 
 	(void)state;
-	assert_int_equal(symbols_count(symbols), 5);
 	expect_marked(symbols, "");
 	symbols_mark(symbols, values, sizeof(values));
 	expect_marked(symbols, "ffffffff81002000 t third\nffffffffc0000000 t helper\t[scoutfs]\n"
@@ -112,7 +112,6 @@ static void hidden_addresses_give_no_symbols(void **state)
 	uint64_t values[] = { 0, 1, UINT64_MAX };
 
 	(void)state;
-	assert_int_equal(symbols_count(symbols), 0);
 	symbols_mark(symbols, values, sizeof(values));
 	expect_marked(symbols, "");
 	symbols_free(symbols);
@@ -145,15 +144,15 @@ static void this_kernels_symbols_find_themselves(void **state)
 	(void)state;
 	assert_int_equal(symbols_read(&symbols, fd, &e), 0);
 	close(fd);
-	if (!symbols_count(symbols)) {
-		symbols_free(symbols);
-		skip();
-	}
 	f = fopen("/proc/kallsyms", "r");
 	while (fgets(line, sizeof(line), f) && !strstr(line, " schedule\n"))
 		;
 	fclose(f);
 	assert_int_equal(sscanf(line, "%lx %*c %199s", &address, name), 2);
+	if (!address) { /* the kernel hides them */
+		symbols_free(symbols);
+		skip();
+	}
 	symbols_mark(symbols, &address, sizeof(address));
 	text = symbols_text(symbols, &size);
 	assert_memory_equal(text, line, strlen(line));
