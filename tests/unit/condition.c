@@ -132,6 +132,48 @@ static void what_cannot_be_watched_is_refused(void **state)
 	}
 }
 
+#define OF "{'type':'event','at':'r.lua:1','event':'" OWN_EVENT "'}"
+#define SAY(type, rest) "{'type':'" type "','name':'c','at':'r.lua:1'," rest "}"
+#define EXPECT(key) SAY("expect", "'within':100,'on':" OF ",'need':" OF ",'key':" key)
+#define RATE(rest) SAY("rate", "'per':100,'of':" OF "," rest)
+#define GAUGE(rest) \
+	SAY("gauge", "'of':{'type':'file','path':'/proc/meminfo','every':1000000000}," rest)
+
+static void what_says_nothing_is_refused(void **state)
+{
+	static const struct {
+		const char *spec, *why;
+	} rows[] = {
+		{ SAY("silence", "'of':" OF), "`over`" },
+		{ SAY("silence", "'over':5"), "unknown type" },
+		{ SAY("expect", "'on':" OF ",'need':" OF), "`within`" },
+		{ SAY("expect", "'within':5,'on':" OF), "unknown type" },
+		{ EXPECT("[1]"), "a key is" },
+		{ EXPECT("[{'on':'a','need':{'payload':1,'size':9}}]"), "1 to 8" },
+		{ EXPECT("[{},{},{},{},{}]"), "at most" },
+		{ RATE("'above':2000000"), "shorter time" },
+		{ RATE("'above':-1"), "no number" },
+		{ RATE("'below':0"), "less than 1" },
+		{ RATE("'above':1,'hold':9000000000000000000"), "too large" },
+		{ SAY("rate", "'above':1,'of':" OF), "`per`" },
+		{ SAY("gauge", "'above':1,'of':" OF), "another type than 'file'" },
+		{ SAY("gauge", "'above':1"), "another type" },
+		{ GAUGE("'above':1,'below':2"), "one of above and below" },
+		{ GAUGE("'above':1,'regex':'('"), "at character" },
+		{ SAY("hung", "'over':1,'of':{'type':'packet'}"), "another type than 'tasks'" },
+	};
+
+	for (size_t i = 0; i < countof(rows); i++) {
+		autofree char *text = own_json(rows[i].spec);
+		automade struct made m = { .spec = json_loads(text, 0, NULL), .e = ERR_INIT };
+
+		(void)state;
+		assert_true(condition_decode(&m.c, m.spec, 0, &m.e) < 0);
+		if (!strstr(m.e.text, rows[i].why))
+			fail_msg("'%s' is not in '%s'", rows[i].why, m.e.text);
+	}
+}
+
 static void a_text_that_no_kernel_filter_holds_is_refused(void **state)
 {
 	char text[600], spec[700];
@@ -343,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_kernel_decides_what_it_can),
 		cmocka_unit_test(what_cannot_be_watched_is_refused),
+		cmocka_unit_test(what_says_nothing_is_refused),
 		cmocka_unit_test(a_text_that_no_kernel_filter_holds_is_refused),
 		cmocka_unit_test(conditions_on_one_event_are_joined),
 		cmocka_unit_test(the_kernel_takes_the_filter_of_any_plain_text),
