@@ -33,6 +33,7 @@ test      trace-cmd              trace-cmd              reads our trace.dat
 test      tshark                 wireshark-cli          reads our pcapng
 test      tcpdump                tcpdump                captures the same packets beside us
 test      zstd                   zstd                   unpacks the bundle without us
+test      systemd-journal-remote systemd-journal-remote writes a journal to follow
 test      tar                    tar                    unpacks the bundle without us
 test      jq                     jq                     reads manifest and plan
 test      iproute2               iproute                network namespaces with a cable between them

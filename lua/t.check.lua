@@ -31,7 +31,7 @@ function check.selector(object)
   for key, v in pairs(object.spec) do
     spec[key] = v
   end
-  spec.type, spec.at = object.constructor.type or object.name, object.at
+  spec.type, spec.at = spec.type or object.constructor.type or object.name, object.at
   if object.name == "event" then
     if #spec.events > 1 then
       core.fail_at(object.at,

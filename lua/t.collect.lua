@@ -187,7 +187,8 @@ fields.log = {
   doc = "A log, from the start on.",
   what = {
     key = "log", type = types.log, least = 1, most = 1,
-    doc = "\"kernel\".", from = "kmsg of proc(5)",
+    doc = "\"kernel\", \"journal\", or the path of a text file, which may rotate.",
+    from = "kmsg of proc(5), journalctl(1)",
   },
   name,
   { "keep", types.size, default = "4M", doc = "How much of it is kept.", from = "tracer-recipe(5)" },
@@ -195,6 +196,7 @@ fields.log = {
     local last = spec.log:match("[^/]*$"):gsub("[^%w._-]", "-"):gsub("^%.+", "")
     return last ~= "" and last:sub(1, 60) or "log"
   end,
+  finish = function(spec) spec.type = spec.log ~= "kernel" and "textlog" or nil end,
 }
 
 fields.try = {

@@ -103,7 +103,7 @@ fields.line = {
   doc = "A line of a log.",
   what = {
     key = "log", type = types.log, most = 1, default = "kernel",
-    doc = "The log; \"kernel\" without it.", from = "t.log",
+    doc = "The log: \"journal\" or a path; \"kernel\" without it.", from = "t.log",
   },
   label,
   { "text", types.text, doc = "What the line contains.", from = "tracer-recipe(5)" },
@@ -116,6 +116,7 @@ fields.line = {
     if not spec.text and not spec.regex then
       return 'text or regex has to say which line: text = "BUG:"'
     end
+    spec.type = spec.log ~= "kernel" and "textline" or nil
     return check_within(spec)
   end,
 }

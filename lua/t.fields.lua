@@ -5,7 +5,7 @@
 --   what      its positional values: `key` in the plan, `each` the key of one among many, `accepts` other constructors
 --   a field   name, type; `plan` its key in the plan where that is another; `only` the role that it belongs to
 --   from      who decides what the value means: a file of the kernel, a manual page
---   type      the plan's word, if that is not its own
+--   type      the plan's word, if that is not its own; `finish` may set another
 --   selects   whether other conditions can look for it; of a field of the role stop: whether it is about that, too
 --   name      what the plan calls it where the recipe does not
 --   finish    what fields have to do with each other: gets the plan's entry and the names that were given

@@ -86,7 +86,8 @@ end
 local function entries(objects)
   local list = {}
   for i, object in ipairs(objects) do
-    object.spec.type, object.spec.at = object.constructor.type or object.name, object.at
+    local spec = object.spec
+    spec.type, spec.at = spec.type or object.constructor.type or object.name, object.at
     list[i] = object.spec
   end
   return core.list(list)

@@ -194,9 +194,9 @@ types.path = {
 }
 
 types.log = {
-  text = '"kernel"',
+  text = '"kernel", "journal", or the path of a log like "/var/log/messages"',
   read = function(v)
-    return v == "kernel" and v or nil
+    return (v == "kernel" or v == "journal") and v or types.path.read(v)
   end,
 }
 

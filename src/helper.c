@@ -9,12 +9,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "auto.h"
 #include "clock.h"
 #include "exec.h"
+#include "io.h"
 #include "sandbox.h"
 #include "sockets.h"
 #include "tasks.h"
@@ -31,14 +31,6 @@ static void helper_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void helper_close_from(int first)
-{
-	if (syscall(SYS_close_range, first, ~0u, 0) == 0)
-		return;
-	for (int fd = sysconf(_SC_OPEN_MAX); fd >= first; fd--)
-		close(fd);
-}
-
 /* Requests become descriptor 0, answers 1, and nothing else stays. */
 static void helper_descriptors(struct helper *h)
 {
@@ -47,7 +39,7 @@ static void helper_descriptors(struct helper *h)
 
 	h->requests = dup2(requests, 0);
 	h->answers = dup2(answers, 1);
-	helper_close_from(2);
+	io_close_from(2);
 }
 
 /* Whether it may be read although it is no regular file. */

@@ -341,3 +341,11 @@ int64_t io_copy(int in, int out, struct err *e)
 		total += n;
 	}
 }
+
+void io_close_from(int first)
+{
+	if (syscall(SYS_close_range, first, ~0u, 0) == 0)
+		return;
+	for (int fd = sysconf(_SC_OPEN_MAX); fd >= first; fd--)
+		close(fd);
+}

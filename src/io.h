@@ -43,3 +43,6 @@ int io_remove_tree(int dirfd, const char *name, struct err *e);
 
 /* Copies the rest of IN to OUT. Returns the number of bytes or -errno. */
 int64_t io_copy(int in, int out, struct err *e);
+
+/* Closes every descriptor from FIRST on. */
+void io_close_from(int first);

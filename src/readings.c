@@ -8,6 +8,7 @@
 
 #include "auto.h"
 #include "clock.h"
+#include "follower.h"
 #include "reader.h"
 #include "selector/reading.h"
 #include "units.h"
@@ -20,7 +21,8 @@ struct lane {
 	const struct reading_selector *reading;
 	uint64_t due; /* the next reading */
 	bool asked;
-	int fd;                /* of pressure */
+	struct follower *follower; /* of lines */
+	int fd;                    /* of pressure, of lines */
 	struct pollfd *polled; /* the kernel tells it once, to whoever polls first */
 	char *known; /* of paths: those that were there, each ended by a NUL; NULL before the first
 			reading */
@@ -41,6 +43,7 @@ struct readings {
 	struct reader *reader;
 	struct queued *first, **last;
 	uint64_t now;
+	const char *fault;
 };
 
 static int lane_open(struct lane *lane, const struct selector *selector, struct err *e)
@@ -48,10 +51,12 @@ static int lane_open(struct lane *lane, const struct selector *selector, struct 
 	const struct reading_selector *reading = selector->data;
 
 	*lane = (struct lane) { .selector = selector, .reading = reading, .fd = -1 };
-	if (reading->kind != READING_PRESSURE)
-		return 0;
-	lane->fd = pressure_open(reading, e);
-	return lane->fd < 0 ? lane->fd : 0;
+	if (reading->kind == READING_PRESSURE)
+		lane->fd = pressure_open(reading, e);
+	else if (reading->kind == READING_LINES &&
+		 follower_open(&lane->follower, reading->path, e) == 0)
+		lane->fd = follower_fd(lane->follower);
+	return e->code;
 }
 
 static int lanes_open(struct readings *r, struct selector *const *selectors, size_t n,
@@ -92,8 +97,9 @@ void readings_close(struct readings *r)
 	while (r->first)
 		readings_take(r);
 	for (size_t i = 0; i < r->n; i++) {
-		if (r->lanes[i].fd >= 0)
+		if (r->lanes[i].fd >= 0 && !r->lanes[i].follower)
 			close(r->lanes[i].fd);
+		follower_close(r->lanes[i].follower);
 		free(r->lanes[i].known);
 	}
 	reader_free(r->reader);
@@ -109,7 +115,8 @@ size_t readings_fds(struct readings *r, struct pollfd *fds)
 	for (size_t i = 0; i < r->n; i++) {
 		if (r->lanes[i].fd < 0)
 			continue;
-		fds[n] = (struct pollfd) { .fd = r->lanes[i].fd, .events = POLLPRI };
+		fds[n] = (struct pollfd) { .fd = r->lanes[i].fd,
+					   .events = r->lanes[i].follower ? POLLIN : POLLPRI };
 		r->lanes[i].polled = &fds[n++];
 	}
 	return n;
@@ -196,6 +203,24 @@ static void lane_look_at_pressure(struct readings *r, const struct lane *lane)
 		lane->polled->revents = 0;
 }
 
+/* Only what is looked for is kept. */
+static void lane_take_lines(struct readings *r, const struct lane *lane)
+{
+	const struct selector *s = lane->selector;
+	struct followed line;
+	int more;
+
+	while ((more = follower_next(lane->follower, &line)) > 0) {
+		const struct observation o = { .data = (const uint8_t *)line.text,
+					       .size = line.size };
+
+		if (s->ops->match(s, &o))
+			readings_queue(r, lane, line.text, line.size);
+	}
+	if (more < 0)
+		r->fault = "a process that follows a log for it is gone";
+}
+
 static void lane_ask(struct readings *r, struct lane *lane)
 {
 	static const enum reader_op ops[] = {
@@ -217,11 +242,18 @@ void readings_look(struct readings *r, uint64_t now)
 	r->now = now;
 	readings_take_answers(r);
 	for (size_t i = 0; i < r->n; i++) {
-		if (r->lanes[i].fd >= 0)
+		if (r->lanes[i].follower)
+			lane_take_lines(r, &r->lanes[i]);
+		else if (r->lanes[i].fd >= 0)
 			lane_look_at_pressure(r, &r->lanes[i]);
 		else
 			lane_ask(r, &r->lanes[i]);
 	}
+}
+
+const char *readings_fault(const struct readings *r)
+{
+	return r->fault;
 }
 
 uint64_t readings_due(const struct readings *r)

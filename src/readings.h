@@ -1,5 +1,5 @@
-/* What tracer itself looks at again and again for conditions, as one stream: files, paths, tasks,
- * the kernel's pressure. A reading has the time at which it came in. */
+/* What tracer itself looks at for conditions, as one stream: files, paths and tasks again and again,
+ * the kernel's pressure, lines of logs. A reading has the time at which it came in. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,6 +26,9 @@ size_t readings_fds(struct readings *r, struct pollfd *fds);
 
 /* Takes in what there is now, NOW being the boot clock, and asks for what is due. */
 void readings_look(struct readings *r, uint64_t now);
+
+/* Why not all of it can be looked at any more; NULL as long as it can. */
+const char *readings_fault(const struct readings *r);
 
 /* When the next one is due. */
 uint64_t readings_due(const struct readings *r);

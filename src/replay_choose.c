@@ -61,14 +61,8 @@ static bool same_packet(const struct selector *a, const struct selector *b)
 	return !strcmp(x->filter, y->filter) && !strcmp(x->interface, y->interface);
 }
 
-static bool same_reading(const struct selector *a, const struct selector *b)
-{
-	const struct reading_selector *x = a->data, *y = b->data;
-
-	return a->ops == b->ops && !strcmp(x->path, y->path) && !strcmp(x->trigger, y->trigger);
-}
-
-static bool same_event(const struct selector *a, const struct selector *b)
+/* Of the same kind, with the same in each of those fields. */
+static bool same_words(const struct selector *a, const struct selector *b)
 {
 	static const char *const keys[] = { "event", "filter", "text", "regex" };
 
@@ -80,10 +74,17 @@ static bool same_event(const struct selector *a, const struct selector *b)
 	return true;
 }
 
+static bool same_reading(const struct selector *a, const struct selector *b)
+{
+	const struct reading_selector *x = a->data, *y = b->data;
+
+	return same_words(a, b) && !strcmp(x->path, y->path) && !strcmp(x->trigger, y->trigger);
+}
+
 static bool choose_watched(struct replay_choice *choice, const struct recording *r)
 {
 	static bool (*const same[])(const struct selector *, const struct selector *) = {
-		[STREAM_EVENTS] = same_event,
+		[STREAM_EVENTS] = same_words,
 		[STREAM_PACKETS] = same_packet,
 		[STREAM_READINGS] = same_reading,
 	};
@@ -225,6 +226,24 @@ static bool files_has(const struct source *s, const char *path)
 	return false;
 }
 
+/* Lines of the journal or of a file. */
+static int choose_textline(struct replay_choice *choice, const struct recording *r, struct err *e)
+{
+	const struct reading_selector *reading = choice->selector->data;
+
+	choice->kind = REPLAY_LOG;
+	for (size_t i = 0; i < r->plan->n_sources; i++) {
+		const struct source *s = &r->plan->sources[i];
+
+		if (s->ops == &textlog_source && !strcmp(spec_text(s->spec, "log"), reading->path) &&
+		    choice_window(choice, r, s->name))
+			return choice_add(choice, e, "logs/%s.log", s->name);
+	}
+	snprintf(choice->missing, sizeof(choice->missing), "the log '%s' was not recorded there",
+		 reading->path);
+	return 0;
+}
+
 static int choose_reading(struct replay_choice *choice, const struct recording *r, struct err *e)
 {
 	const struct reading_selector *reading = choice->selector->data;
@@ -232,6 +251,8 @@ static int choose_reading(struct replay_choice *choice, const struct recording *
 	choice->kind = REPLAY_READINGS;
 	if (choice->watched)
 		return choice_add(choice, e, "watched/readings.jsonl");
+	if (reading->kind == READING_LINES)
+		return choose_textline(choice, r, e);
 	choice->kind = REPLAY_SAMPLES;
 	for (size_t i = 0; reading->kind == READING_FILE && i < r->plan->n_sources; i++) {
 		const struct source *s = &r->plan->sources[i];

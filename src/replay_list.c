@@ -164,17 +164,8 @@ static void list_sort(struct replay_list *list, bool once)
 
 /* Readings: */
 
-static bool reading_is(const struct selector *s, const json_t *json)
-{
-	const struct reading_selector *reading = s->data;
-
-	return !strcmp(manifest_text(json, "of"), s->ops->type) &&
-	       !strcmp(manifest_text(json, "trigger"), reading->trigger) &&
-	       (reading->kind == READING_TASKS ||
-		!strcmp(manifest_text(json, "path"), reading->path));
-}
-
-static int list_reading(struct replay_list *list, const char *line, struct err *e)
+static int list_reading(struct replay_list *list, const struct replay_choice *choice,
+			const char *line, struct err *e)
 {
 	autojson json_t *json = json_loads(line, 0, NULL);
 	const char *text = manifest_text(json, "text");
@@ -184,16 +175,17 @@ static int list_reading(struct replay_list *list, const char *line, struct err *
 				       .data = (const uint8_t *)text,
 				       .size = strlen(text) };
 
-	return json && reading_is(list->selector, json) ? list_add(list, &o, e) : 0;
+	return json && manifest_int(json, "selector") == choice->number ? list_add(list, &o, e) : 0;
 }
 
-static int list_readings(struct replay_list *list, char *text, struct err *e)
+static int list_readings(struct replay_list *list, const struct replay_choice *choice, char *text,
+			 struct err *e)
 {
 	char *rest, *line;
 
 	for (line = strtok_r(text, "\n", &rest); line && e->code == 0;
 	     line = strtok_r(NULL, "\n", &rest))
-		list_reading(list, line, e);
+		list_reading(list, choice, line, e);
 	return e->code;
 }
 
@@ -222,7 +214,8 @@ static int list_samples(struct replay_list *list, char *text, size_t size, struc
 	return e->code;
 }
 
-/* Lines: "UTC BOOT LEVEL TEXT", made into the record that printk:console would have been. */
+/* Lines: "UTC BOOT LEVEL TEXT"; of the kernel's log made into the record that printk:console would
+ * have been. */
 
 #define LINE_MAX 4096u
 
@@ -233,25 +226,43 @@ static bool list_selects(const struct selector *s, const struct observation *o)
 	return filter_match(s->filter, &context, o->data, o->size) && s->ops->match(s, o);
 }
 
-static int list_line(struct replay_list *list, const char *line, struct err *e)
+static int list_kernel_line(struct replay_list *list, struct observation *o, const char *text,
+			    struct err *e)
 {
 	const struct field *msg = format_field(list->selector->format, "msg");
 	const uint32_t head = msg->offset + sizeof(uint32_t);
 	autofree uint8_t *record = calloc(1, head + LINE_MAX);
-	unsigned long long s, ns;
-	uint32_t place, length;
-	int from = 0;
-	struct observation o = { .cpu = UINT32_MAX, .pid = -1, .data = record };
+	uint32_t place, length = strnlen(text, LINE_MAX - 1) + 1;
 
-	if (!record || sscanf(line, "%*s %llu.%9llu %*s %n", &s, &ns, &from) != 2 || !from)
-		return 0;
-	length = strnlen(line + from, LINE_MAX - 1) + 1;
+	if (!record)
+		return err_set(e, "no memory");
 	place = length << 16 | (msg->relative ? 0 : head);
 	memcpy(record + msg->offset, &place, sizeof(place));
-	memcpy(record + head, line + from, length - 1);
+	memcpy(record + head, text, length - 1);
+	o->data = record;
+	o->size = head + length;
+	return list_selects(list->selector, o) ? list_add(list, o, e) : 0;
+}
+
+static int list_text_line(struct replay_list *list, struct observation *o, const char *text,
+			  struct err *e)
+{
+	o->data = (const uint8_t *)text;
+	o->size = strlen(text);
+	return list->selector->ops->match(list->selector, o) ? list_add(list, o, e) : 0;
+}
+
+static int list_line(struct replay_list *list, const char *line, struct err *e)
+{
+	struct observation o = { .cpu = UINT32_MAX, .pid = -1 };
+	unsigned long long s, ns;
+	int from = 0;
+
+	if (sscanf(line, "%*s %llu.%9llu %*s %n", &s, &ns, &from) != 2 || !from)
+		return 0;
 	o.time = s * NS_PER_S + ns;
-	o.size = head + length;
-	return list_selects(list->selector, &o) ? list_add(list, &o, e) : 0;
+	return list->selector->ops == &line_selector ? list_kernel_line(list, &o, line + from, e)
+						     : list_text_line(list, &o, line + from, e);
 }
 
 static int list_lines(struct replay_list *list, char *text, struct err *e)
@@ -265,16 +276,17 @@ static int list_lines(struct replay_list *list, char *text, struct err *e)
 	return e->code;
 }
 
-static int list_text(struct replay_list *list, enum replay_kind kind, int fd, struct err *e)
+static int list_text(struct replay_list *list, const struct replay_choice *choice, int fd,
+		     struct err *e)
 {
 	autofree char *text = NULL;
 	size_t size;
 
 	if (io_read(fd, FILE_MAX, &text, &size, e) < 0)
 		return e->code;
-	if (kind == REPLAY_READINGS)
-		return list_readings(list, text, e);
-	return kind == REPLAY_SAMPLES ? list_samples(list, text, size, e)
+	if (choice->kind == REPLAY_READINGS)
+		return list_readings(list, choice, text, e);
+	return choice->kind == REPLAY_SAMPLES ? list_samples(list, text, size, e)
 				      : list_lines(list, text, e);
 }
 
@@ -291,7 +303,7 @@ int replay_list_read(struct replay_list *list, const struct recording *r,
 		if (choice->kind == REPLAY_PACKETS)
 			list_packets(list, r, choice, fd, e);
 		else
-			list_text(list, choice->kind, fd, e);
+			list_text(list, choice, fd, e);
 	}
 	list_sort(list, choice->n_paths > 1);
 	return e->code;

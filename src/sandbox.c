@@ -91,6 +91,8 @@ static const int calls_reader[] = {
 	SCMP_SYS(stat),       SCMP_SYS(lstat),     SCMP_SYS(mkdirat),
 	SCMP_SYS(fstatfs),    SCMP_SYS(kill),      SCMP_SYS(wait4),
 	SCMP_SYS(waitid),     SCMP_SYS(getcwd),    SCMP_SYS(pidfd_send_signal),
+	SCMP_SYS(statfs),     SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
+	SCMP_SYS(inotify_init1),
 };
 
 static int sandbox_allow(scmp_filter_ctx filter, const int *calls, size_t n)

@@ -78,6 +78,7 @@ struct selector_ops {
 
 extern const struct selector_ops event_selector;
 extern const struct selector_ops line_selector;
+extern const struct selector_ops textline_selector;
 extern const struct selector_ops packet_selector;
 extern const struct selector_ops file_selector;
 extern const struct selector_ops appears_selector;

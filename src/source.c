@@ -7,7 +7,7 @@
 
 const struct source_ops *const source_table[] = {
 	&ftrace_source,  &packets_source, &files_source, &tasks_source,
-	&sockets_source, &exec_source,    &log_source,   NULL,
+	&sockets_source, &exec_source,    &log_source,   &textlog_source, NULL,
 };
 
 const struct source_ops *source_find(const char *type)

@@ -170,6 +170,7 @@ extern const struct source_ops tasks_source;
 extern const struct source_ops sockets_source;
 extern const struct source_ops exec_source;
 extern const struct source_ops log_source;
+extern const struct source_ops textlog_source;
 extern const struct source_ops watched_source; /* in no plan: what has conditions has it */
 
 /* The family's one table, ended by NULL. */

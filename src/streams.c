@@ -231,6 +231,11 @@ static bool streams_wait(const struct streams *s)
 	       (s->readings && readings_peek(s->readings, &selector));
 }
 
+const char *streams_fault(const struct streams *s)
+{
+	return s->readings ? readings_fault(s->readings) : NULL;
+}
+
 uint64_t streams_wake(const struct streams *s, uint64_t due)
 {
 	/* how long after its stamp the last of them has a record for certain */

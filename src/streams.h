@@ -42,5 +42,8 @@ size_t streams_fds(struct streams *s, struct pollfd *fds);
  * came before SINCE is passed over. Until STOP says so. */
 void streams_show(struct streams *s, uint64_t since, const struct stop_page *stop);
 
+/* Why not all of it can be looked at any more; NULL as long as it can. */
+const char *streams_fault(const struct streams *s);
+
 /* When to do so again without anything to read, if the judge waits for DUE. Boot clock. */
 uint64_t streams_wake(const struct streams *s, uint64_t due);

@@ -273,12 +273,15 @@ static int watch_begin(struct watch *w, uint64_t start, struct err *e)
 	return 0;
 }
 
-static void watch_until_decided(struct watch *w, struct live *live)
+/* An error: who starts a successor makes anew what is gone. */
+static int watch_until_decided(struct watch *w, struct live *live, struct err *e)
 {
 	autofree struct pollfd *fds = calloc(1 + streams_fds_max(w->streams), sizeof(*fds));
 	size_t n = fds ? 1 + streams_fds(w->streams, fds + 1) : 0;
 
 	while (fds && !stop_get(w->stop)) {
+		if (streams_fault(w->streams) && !live->stopping)
+			return err_set(e, "%s", streams_fault(w->streams));
 		watch_wait(w, live, fds, n);
 		streams_show(w->streams, w->start, w->stop);
 		watch_tell(w);
@@ -297,6 +300,7 @@ static void watch_until_decided(struct watch *w, struct live *live)
 		};
 		stop_decide(w->stop, &record);
 	}
+	return 0;
 }
 
 /* A successor goes on with what it still has. */
@@ -327,9 +331,8 @@ int watch_main(void *arg, int engine, struct err *e)
 		return e->code;
 	if (live_armed(&live, SANDBOX_HELD, e) < 0)
 		return e->code == 0 ? -ECANCELED : e->code;
-	if (watch_begin(w, live.since, e) < 0)
+	if (watch_begin(w, live.since, e) < 0 || watch_until_decided(w, &live, e) < 0)
 		return e->code;
-	watch_until_decided(w, &live);
 	message_send(engine, MESSAGE_HIT, "");
 	while (clock_boot() < stop_cut(w->stop) && !live.stopping)
 		live_wait(&live, -1, stop_cut(w->stop));

@@ -4,51 +4,40 @@
 #include <string.h>
 
 #include "auto.h"
-#include "pattern.h"
 #include "selector.h"
+#include "selector/linetext.h"
 
-/* What the kernel's own glob cannot say: a pattern, or a text with characters that its filters know
- * no escape for. */
-struct line {
-	struct pattern *regex;
-	char *text;
-};
+/* A text whose characters the kernel's own glob knows no escape for has to be looked for by us, as
+ * a pattern has. */
+static bool line_is_for_kernel(const struct linetext *line)
+{
+	return line->text && !strpbrk(line->text, "\"\\*?[]");
+}
 
 static void line_free(struct selector *s)
 {
-	struct line *line = s->data;
+	struct linetext *line = s->data;
 
-	if (!line)
-		return;
-	pattern_free(line->regex);
-	free(line->text);
+	if (line)
+		linetext_clear(line);
 	free(line);
 	s->data = NULL;
 }
 
 static int line_decode(struct selector *s, struct err *e)
 {
-	const char *text = json_string_value(json_object_get(s->spec, "text"));
-	const char *regex = json_string_value(json_object_get(s->spec, "regex"));
 	const char *log = json_string_value(json_object_get(s->spec, "log"));
-	struct line *line;
+	struct linetext *line = s->data = calloc(1, sizeof(*line));
 
-	if (!log || strcmp(log, "kernel"))
-		return err_set(e, "cannot watch the log '%s', only 'kernel'", log ? log : "");
-	if (!text == !regex)
-		return err_set(e, "a line is found by `text` or by `regex`: give one of them");
-	if (text && !*text)
-		return err_set(e, "an empty text is in every line");
-	if (text && !strpbrk(text, "\"\\*?[]"))
-		return 0;
-	line = calloc(1, sizeof(*line));
-	s->data = line;
 	if (!line)
 		return err_set(e, "no memory");
-	if (regex)
-		return pattern_compile(&line->regex, regex, false, e);
-	line->text = strdup(text);
-	return line->text ? 0 : err_set(e, "no memory");
+	if (!log || strcmp(log, "kernel"))
+		return err_set(e, "cannot watch the log '%s' as the kernel's", log ? log : "");
+	if (linetext_read(line, s->spec, e) < 0)
+		return e->code;
+	if (line_is_for_kernel(line))
+		line_free(s);
+	return 0;
 }
 
 static int line_probe(struct selector *s, struct tracing *tracing, struct err *e)
@@ -69,7 +58,7 @@ static int line_probe(struct selector *s, struct tracing *tracing, struct err *e
 
 static bool line_match(const struct selector *s, const struct observation *o)
 {
-	const struct line *line = s->data;
+	const struct linetext *line = s->data;
 	const struct field *msg = format_field(s->format, "msg");
 	size_t length;
 	const char *text;
@@ -79,9 +68,7 @@ static bool line_match(const struct selector *s, const struct observation *o)
 	if (!msg)
 		return false;
 	text = field_string(msg, o->data, o->size, &length);
-	if (line->text)
-		return memmem(text, length, line->text, strlen(line->text)) != NULL;
-	return pattern_matches(line->regex, text, length);
+	return linetext_is_in(line, text, length);
 }
 
 const struct selector_ops line_selector = {

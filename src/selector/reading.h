@@ -5,14 +5,15 @@
 
 #include "selector.h"
 
-enum reading { READING_FILE, READING_PATHS, READING_TASKS, READING_PRESSURE };
+enum reading { READING_FILE, READING_PATHS, READING_TASKS, READING_PRESSURE, READING_LINES };
 
 struct reading_selector {
 	enum reading kind;
-	const char *path; /* a file, a pattern, or a file of the kernel's pressure; owned by the
-			     spec but for `made` */
+	const char *path; /* a file, a pattern, a file of the kernel's pressure, or a log; owned by
+			     the spec but for `made` */
 	char *made;
-	uint64_t every;   /* ns between two readings; of pressure there is no need */
+	uint64_t every;   /* ns between two readings, or how late a line is seen; of pressure there
+			     is no need */
 	char trigger[64]; /* of pressure: what the kernel is told */
 };
 

@@ -78,6 +78,22 @@ static void provoke_nothing(void)
 {
 }
 
+#define LOG_FILE "/dev/shm/tracer-unit-source.log"
+
+static void provoke_lines(void)
+{
+	autoclose int fd = open(LOG_FILE, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(write(fd, "unit\n", 5), 5);
+}
+
+static int leave(void **state)
+{
+	(void)state;
+	return unlink(LOG_FILE);
+}
+
 /* How many records the kernel said were in the rings. */
 static uint64_t dat_entries(const struct tracedat *dat)
 {
@@ -165,6 +181,9 @@ static const struct kind kinds[] = {
 	  "argv deadline", "", provoke_nothing, text_is_whole },
 	{ "log", "{'type':'log','name':'unit','at':'test.lua:1','log':'kernel','keep':65536}",
 	  "log", "", provoke_log, text_is_whole },
+	{ "textlog",
+	  "{'type':'textlog','name':'unit','at':'test.lua:1','log':'" LOG_FILE "','keep':65536}",
+	  "log", "", provoke_lines, text_is_whole },
 };
 
 struct bench {
@@ -871,6 +890,7 @@ static int enter(void **state)
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return -1;
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	provoke_lines();
 	signal(SIGPIPE, SIG_IGN);
 	return prctl(PR_SET_NAME, "unit-source") < 0 ? -1 : ioctl(fd, SIOCSIFFLAGS, &up);
 }
@@ -896,7 +916,7 @@ int main(void)
 						: name;
 		}
 	}
-	failed = _cmocka_run_group_tests("source", tests, n, enter, NULL);
+	failed = _cmocka_run_group_tests("source", tests, n, enter, leave);
 	for (size_t i = 3; i < n; i++)
 		free((char *)tests[i].name);
 	return failed;

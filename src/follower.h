@@ -1,0 +1,38 @@
+/* A process that follows a log, the journal or a file that rotates, and hands its lines to whoever
+ * has started it: from its start on, none of before. A log that hangs costs this process alone. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define FOLLOWER_LATE (250 * 1000000ull) /* ns; within that a line is seen */
+#define FOLLOWER_LINE 8192u              /* bytes of a line; what is longer is cut */
+
+#define FOLLOWER_JOURNAL "journal" /* the name of the journal; of a file it is its path */
+
+struct follower;
+
+struct followed {
+	uint64_t time;     /* boot clock: when the journal got it; of a file when it was read */
+	uint32_t priority; /* of syslog(3), UINT32_MAX if it has none */
+	const char *text;  /* valid until the next one */
+	size_t size;
+};
+
+/* Whether this host has that log; as root. What it lacks is EXIT_HOST. */
+int follower_probe(const char *log, struct err *e);
+
+/* With root's privileges; the process is at its place in the log when this returns. *ret is the
+ * caller's. */
+int follower_open(struct follower **ret, const char *log, struct err *e);
+
+/* NULL is fine. */
+void follower_close(struct follower *f);
+
+/* Readable when there is a line. */
+int follower_fd(const struct follower *f);
+
+/* The next line. Returns 1, 0 if there is none now, -EPIPE if the process is gone. */
+int follower_next(struct follower *f, struct followed *line);

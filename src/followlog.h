@@ -1,0 +1,26 @@
+/* Inside a follower: one kind of log behind a struct of operations. */
+#pragma once
+
+#include <stdint.h>
+
+#include "err.h"
+#include "follower.h"
+
+/* Takes a line; returns 0, or -errno when nobody wants more. */
+typedef int followlog_emit(void *arg, const struct followed *line);
+
+struct followlog_ops {
+	/* As root: at the end of what is there. *ret is the caller's. */
+	int (*open)(void **ret, const char *log, struct err *e);
+
+	/* What has come since. Returns 0 or -errno. */
+	int (*take)(void *log, followlog_emit *emit, void *arg);
+
+	/* Until there may be more, for FOLLOWER_LATE at most. */
+	void (*wait)(void *log);
+
+	void (*close)(void *log);
+};
+
+extern const struct followlog_ops textfile_log;
+extern const struct followlog_ops journal_log;

@@ -1,0 +1,208 @@
+/* The journal, or a text file that rotates, from the start on: as a follower hands out its lines. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auto.h"
+#include "capture.h"
+#include "follower.h"
+#include "live.h"
+#include "logline.h"
+#include "ring.h"
+#include "sandbox.h"
+#include "units.h"
+
+#define TEXTLOG_KEEP_MIN (64u << 10)
+#define TEXTLOG_KEEP_MAX (1u << 30)
+
+struct textlog {
+	const char *log; /* owned by the spec */
+	uint64_t keep;
+	struct ring *ring; /* of a record its kind is the level */
+};
+
+static struct unit_text textlog_file(const struct source *s)
+{
+	struct unit_text name;
+
+	snprintf(name.text, sizeof(name.text), "log-%u.ring", s->index);
+	return name;
+}
+
+static int textlog_decode(struct source *s, struct err *e)
+{
+	struct textlog *t = s->data = calloc(1, sizeof(*t));
+	json_int_t keep = 4 << 20;
+	json_error_t where;
+
+	if (!t)
+		return err_set(e, "no memory for the log");
+	if (json_unpack_ex((json_t *)s->spec, &where, 0, "{s:s, s?I}", "log", &t->log, "keep",
+			   &keep) < 0)
+		return err_set(e, "a log is not well-formed: %s", where.text);
+	if (strcmp(t->log, FOLLOWER_JOURNAL) != 0 && *t->log != '/')
+		return err_set(e, "cannot record the log '%s'", t->log);
+	if (keep < TEXTLOG_KEEP_MIN || keep > TEXTLOG_KEEP_MAX)
+		return err_set(e, "'keep' of a log is from %s to %s",
+			       size_text(TEXTLOG_KEEP_MIN).text, size_text(TEXTLOG_KEEP_MAX).text);
+	if (!s->name || !*s->name || strlen(s->name) > 64 || strchr(s->name, '/'))
+		return err_set(e, "the name of a log can have no '/' and up to 64 bytes");
+	t->keep = keep;
+	return 0;
+}
+
+static int textlog_probe(struct source *s, struct cost *cost, struct err *e)
+{
+	const struct textlog *t = s->data;
+
+	cost->tmpfs_bytes += t->keep;
+	cost->output_bytes += 2 * t->keep;
+	return follower_probe(t->log, e);
+}
+
+static int textlog_arm(struct source *s, struct capture *c, struct err *e)
+{
+	struct textlog *t = s->data;
+
+	return ring_create(&t->ring, c->state->fd, textlog_file(s).text, t->keep, e);
+}
+
+static void textlog_push(struct source *s, const struct followed *line)
+{
+	struct textlog *t = s->data;
+	const struct ring_record record = { .time = line->time, .kind = line->priority };
+	const struct iovec text = { .iov_base = (void *)line->text, .iov_len = line->size };
+
+	ring_push(t->ring, &record, &text, 1);
+	s->stats->records++;
+	s->stats->bytes += line->size;
+	s->stats->overwritten = ring_counters(t->ring)->overwritten;
+	s->stats->last = line->time;
+}
+
+/* Returns -EPIPE if nobody follows it any more. */
+static int textlog_take(struct source *s, struct follower *follower)
+{
+	struct followed line;
+	int more;
+
+	while ((more = follower_next(follower, &line)) > 0)
+		textlog_push(s, &line);
+	return more;
+}
+
+/* A line shows up to FOLLOWER_LATE after it was written, so it goes on for that long. */
+static int textlog_record(struct source *s, struct live *live, struct follower *follower,
+			  struct err *e)
+{
+	struct textlog *t = s->data;
+	struct ring_counters *counters = ring_counters(t->ring);
+	uint64_t until = UINT64_MAX, now;
+
+	counters->seen_since = counters->seen_until = live->since;
+	while ((now = clock_boot()) < until) {
+		if (live->stopping && until == UINT64_MAX)
+			until = now + FOLLOWER_LATE;
+		live_wait(live, follower_fd(follower),
+			  until < now + NS_PER_S ? until : now + NS_PER_S);
+		if (textlog_take(s, follower) < 0)
+			return err_set(e, "the process that follows the log is gone");
+		counters->seen_until = now;
+	}
+	counters->seen_until = now;
+	return 0;
+}
+
+static int textlog_live(struct source *s, struct live *live, struct err *e)
+{
+	const struct textlog *t = s->data;
+	struct follower *follower;
+	int r;
+
+	if (follower_open(&follower, t->log, e) < 0)
+		return e->code;
+	r = live_armed(live, SANDBOX_HELD, e);
+	if (r == 0)
+		r = textlog_record(s, live, follower, e);
+	follower_close(follower);
+	return r == -ECANCELED ? 0 : r;
+}
+
+static void textlog_write(FILE *out, const struct save *save, const struct ring *ring)
+{
+	uint64_t cut = save->stop->cut ? save->stop->cut : UINT64_MAX, cursor = 0;
+	struct report *report = save->report;
+	struct ring_record r;
+
+	fputs("# time (UTC), boot clock, level, text\n", out);
+	while (ring_next(ring, &cursor, &r)) {
+		const struct logline line = {
+			.time = r.time, .level = r.kind, .text = r.data, .size = r.size
+		};
+
+		if (cut < UINT64_MAX - FOLLOWER_LATE && r.time > cut + FOLLOWER_LATE)
+			break;
+		logline_write(out, save, &line);
+		report->records++;
+		report->bytes += r.size;
+		report->to = r.time > report->to ? r.time : report->to;
+	}
+}
+
+static void textlog_report(const struct save *save, struct ring *ring)
+{
+	const struct ring_counters *c = ring_counters(ring);
+	struct report *report = save->report;
+	uint64_t cut = save->stop->cut ? save->stop->cut : UINT64_MAX;
+
+	report->overwritten = c->overwritten;
+	report->from = c->overwritten ? c->overwritten_until + 1 : c->seen_since;
+	if (c->seen_until > report->to)
+		report->to = c->seen_until < cut ? c->seen_until : cut;
+	report->outcome = OUTCOME_OK;
+	if (cut == UINT64_MAX || c->seen_until + 2 * NS_PER_S >= cut)
+		return;
+	report_hole(report, "its process had ended", c->seen_until, cut, 0);
+	report->outcome = OUTCOME_PARTIAL;
+	snprintf(report->note, sizeof(report->note),
+		 "the log ends before the stop: its process had ended");
+}
+
+static int textlog_save(struct source *s, struct save *save, struct err *e)
+{
+	autofclose FILE *out = NULL;
+	struct ring *ring = NULL;
+
+	if (ring_open(&ring, save->statedir, textlog_file(s).text, e) < 0)
+		return err_wrap(e, "nothing was recorded");
+	out = logline_create(s, save, e);
+	if (out && sandbox_enter(SANDBOX_COMPUTE, e) == 0) {
+		textlog_write(out, save, ring);
+		textlog_report(save, ring);
+		if (ferror(out) || fflush(out) != 0)
+			err_sys(e, "cannot write the log");
+	}
+	ring_free(ring);
+	return e->code;
+}
+
+static void textlog_free(struct source *s)
+{
+	struct textlog *t = s->data;
+
+	if (t)
+		ring_free(t->ring);
+	free(t);
+	s->data = NULL;
+}
+
+const struct source_ops textlog_source = {
+	.type = "textlog",
+	.decode = textlog_decode,
+	.probe = textlog_probe,
+	.arm = textlog_arm,
+	.live = textlog_live,
+	.save = textlog_save,
+	.free = textlog_free,
+};
