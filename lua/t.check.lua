@@ -52,6 +52,9 @@ local function selected(object)
     end
   end
   local spec = check.selector(object)
+  if spec.type == "exit" then
+    core.fail_at(object.at, "t.exit: by comm, exe or cgroup it is a condition of its own; others look for one by pid or code")
+  end
   spec.hits = nil
   return spec
 end

@@ -294,6 +294,18 @@ fields.hung = {
 
 local codes = types.integer(0, 255, "an exit code from 0 to 255")
 
+-- Whose end it is where the kernel cannot tell: what the condition `exit` of the plan looks at.
+local function exit_of(spec)
+  local by = spec.exe and "exe" or spec.cgroup and "cgroup" or "comm"
+  spec.type = "exit"
+  spec.ends = spec.code
+    and { type = "event", event = "syscalls:sys_enter_exit_group", filter = "error_code == " .. spec.code }
+    or { type = "event", event = "sched:sched_process_exit" }
+  spec.begins = { type = "event", event = "task:task_newtask" }
+  spec.changes = { type = "event", event = by == "cgroup" and "cgroup:cgroup_attach_task" or "sched:sched_process_exec" }
+  spec.look = { type = "members", of = by .. " " .. spec[by], every = 1000000000 }
+end
+
 fields.exit = {
   role = "stop",
   type = "event",
@@ -302,31 +314,37 @@ fields.exit = {
   label,
   { "pid", types.pid, doc = "This one.", from = "sched:sched_process_exit" },
   { "comm", types.comm, doc = "One of this name, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
+  { "exe", types.path, doc = "One that runs this program.", from = "/proc/PID/exe in proc(5)" },
+  { "cgroup", types.path, doc = "One of this cgroup, or of one below.", from = "/proc/PID/cgroup" },
   { "code", codes, doc = "With this exit code; then it is one that ends itself, and has no pid here.", from = "exit_group(2)" },
   hits,
   within,
   arm_after,
   default_name = function(spec)
-    return "end of " .. (spec.filter:match('comm == "(.*)"') or spec.filter:match('COMM == "(.*)"')
-      or spec.filter:match("pid == (%d+)") or "a process")
+    return "end of " .. (spec.comm or spec.exe or spec.cgroup or spec.filter:match("pid == (%d+)") or "a process")
   end,
   finish = function(spec)
-    local filters = {}
-    if not spec.pid and not spec.comm and not spec.code then
-      return "pid, comm or code has to say which"
+    local named = 0
+    for _, by in ipairs { "pid", "comm", "exe", "cgroup" } do
+      named = named + (spec[by] and 1 or 0)
+    end
+    if named > 1 then
+      return "one of pid, comm, exe and cgroup says which"
+    elseif named == 0 and not spec.code then
+      return "pid, comm, exe, cgroup or code has to say which"
     elseif spec.code and spec.pid then
-      return "code is of any process, or of one with that comm: the task that ends a process need not be its first"
+      return "code is of any process, or of one with that comm, exe or cgroup: the task that ends a process need not be its first"
+    elseif spec.comm or spec.exe or spec.cgroup then
+      exit_of(spec)
     elseif spec.code then
       spec.event = "syscalls:sys_enter_exit_group"
-      filters[1] = "error_code == " .. spec.code
-      filters[2] = spec.comm and 'COMM == "' .. spec.comm .. '"'
+      spec.filter = "error_code == " .. spec.code
+      spec.code = nil
     else
       spec.event = "sched:sched_process_exit"
-      filters[1] = spec.pid and "pid == " .. spec.pid
-      filters[#filters + 1] = spec.comm and 'comm == "' .. spec.comm .. '"'
+      spec.filter = "pid == " .. spec.pid
+      spec.pid = nil
     end
-    spec.filter = table.concat(filters, " && ")
-    spec.pid, spec.comm, spec.code = nil, nil, nil
     return check_within(spec)
   end,
 }

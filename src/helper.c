@@ -129,6 +129,8 @@ static void helper_asleep(const struct helper *h, struct reply *r)
 static int helper_write(const struct helper *h, const struct request *q, FILE *out, bool *cut)
 {
 	switch (q->op) {
+	case READER_MEMBERS:
+		return tasks_members(out, q->path);
 	case READER_TASKS:
 		return tasks_write(out, q->path);
 	case READER_SOCKETS:

@@ -29,6 +29,7 @@ enum reader_op {
 	READER_ASLEEP,   /* tasks in state D, as tasks_asleep writes them; whatever the path */
 	READER_GLOB,     /* the paths that match a pattern, sorted, each ended by a NUL; none is no
 			    error */
+	READER_MEMBERS,  /* threads as tasks_members writes them; the path says whose */
 	READER_TASKS,    /* tasks as tasks_write shows them; the path is its query */
 	READER_SOCKETS,  /* sockets as sockets_write shows them; its query */
 	READER_COMMAND,  /* what a command prints; the path is command_write's query */

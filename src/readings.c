@@ -227,6 +227,7 @@ static void lane_ask(struct readings *r, struct lane *lane)
 		[READING_FILE] = READER_READ,
 		[READING_PATHS] = READER_GLOB,
 		[READING_TASKS] = READER_ASLEEP,
+		[READING_MEMBERS] = READER_MEMBERS,
 	};
 
 	if (lane->asked || r->now < lane->due)

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,14 +46,24 @@ static void process_each(const char *pid, task_visit *visit, void *arg)
 	}
 }
 
-static void tasks_each(task_visit *visit, void *arg)
+/* The next process in /proc, NULL at the end. */
+static const char *process_next(DIR *proc)
 {
-	autoclosedir DIR *proc = opendir("/proc");
 	struct dirent *entry;
 
 	while (proc && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]))
-			process_each(entry->d_name, visit, arg);
+			return entry->d_name;
+	return NULL;
+}
+
+static void tasks_each(task_visit *visit, void *arg)
+{
+	autoclosedir DIR *proc = opendir("/proc");
+	const char *pid;
+
+	while ((pid = process_next(proc)))
+		process_each(pid, visit, arg);
 }
 
 /* "[<0>] io_schedule+0x46/0x70" a line becomes "io_schedule < ...". */
@@ -132,6 +143,78 @@ size_t tasks_asleep(char *buffer, size_t room)
 	return asleep.used;
 }
 
+/* In it, or below; of any hierarchy. */
+static bool task_is_in_cgroup(int task, const char *cgroup)
+{
+	size_t n = strlen(cgroup);
+	char text[8192], *rest = text, *line;
+
+	task_read(task, "cgroup", text, sizeof(text));
+	while ((line = strsep(&rest, "\n"))) {
+		const char *path = strstr(line, ":/");
+
+		if (path && !strncmp(path + 1, cgroup, n) &&
+		    (cgroup[n - 1] == '/' || strchr("/", path[1 + n])))
+			return true;
+	}
+	return false;
+}
+
+/* A program that was replaced on the disk is still the same one. */
+static bool task_runs(int task, const char *exe)
+{
+	char target[PATH_MAX + 20];
+	ssize_t n = readlinkat(task, "exe", target, sizeof(target) - 1);
+	size_t length = strlen(exe);
+
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	return !strncmp(target, exe, length) &&
+	       (!target[length] || !strcmp(target + length, " (deleted)"));
+}
+
+static bool task_has_comm(int task, const char *comm)
+{
+	char text[64];
+
+	task_read(task, "comm", text, sizeof(text));
+	text[strcspn(text, "\n")] = '\0';
+	return !strcmp(text, comm);
+}
+
+static void members_visit(void *arg, int task, int pid, int tid)
+{
+	(void)task;
+	fprintf(arg, "%d %d\n", pid, tid);
+}
+
+int tasks_members(FILE *out, const char *who)
+{
+	static const struct {
+		const char *word;
+		bool (*is)(int task, const char *what);
+	} kinds[] = { { "comm ", task_has_comm },
+		      { "exe ", task_runs },
+		      { "cgroup ", task_is_in_cgroup } };
+	autoclosedir DIR *proc = opendir("/proc");
+	size_t kind = 0, skip;
+	const char *pid;
+
+	while (kind < countof(kinds) && strncmp(who, kinds[kind].word, strlen(kinds[kind].word)))
+		kind++;
+	if (kind == countof(kinds))
+		return EINVAL;
+	skip = strlen(kinds[kind].word);
+	while ((pid = process_next(proc))) {
+		autoclose int task = openat(dirfd(proc), pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (task >= 0 && kinds[kind].is(task, who + skip))
+			process_each(pid, members_visit, out);
+	}
+	return 0;
+}
+
 /* What tasks_write was asked for; the lists are NULL where everything passes. */
 struct task_query {
 	json_t *json;
@@ -172,24 +255,6 @@ static bool query_has_comm(const struct task_query *q, const char *comm)
 		if (!strcmp(json_string_value(value) ? json_string_value(value) : "", comm))
 			return true;
 	return !q->comms;
-}
-
-/* In it, or below; of any hierarchy. */
-static bool query_has_cgroup(const struct task_query *q, int task)
-{
-	size_t n = q->cgroup ? strlen(q->cgroup) : 0;
-	char text[8192], *rest = text, *line;
-
-	if (!q->cgroup)
-		return true;
-	task_read(task, "cgroup", text, sizeof(text));
-	while ((line = strsep(&rest, "\n"))) {
-		const char *path = strstr(line, ":/");
-
-		if (path && !strncmp(path + 1, q->cgroup, n) && strchr("/", path[1 + n]))
-			return true;
-	}
-	return false;
 }
 
 /* A file of it under its name, unless there is nothing. */
@@ -253,7 +318,7 @@ static void query_visit(void *arg, int task, int pid, int tid)
 	if (!open || !close || close[1] != ' ' || (q->states && !strchr(q->states, close[2])))
 		return;
 	*close = '\0';
-	if (!query_has_comm(q, open + 1) || !query_has_cgroup(q, task))
+	if (!query_has_comm(q, open + 1) || (q->cgroup && !task_is_in_cgroup(task, q->cgroup)))
 		return;
 	task_show(q->out, task, pid, tid, open + 1, close[2]);
 	q->shown++;

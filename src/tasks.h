@@ -10,6 +10,10 @@
  * /proc tells. Returns the bytes; those that do not fit in ROOM are left out. */
 size_t tasks_asleep(char *buffer, size_t room);
 
+/* Writes "PID TID" a line for each thread of the processes that WHO names: "comm NAME" (of the first
+ * thread), "exe PATH", "cgroup PATH" (it, or one below). Returns 0 or an errno. */
+int tasks_members(FILE *out, const char *who);
+
 /* Writes what /proc tells of each task that passes QUERY, a JSON object of what is asked for: "pid"
  * (list: of a process, or of a thread of one; numbers, or their digits), "comm" (list), "cgroup"
  * (it, or one below), "state" (one of these letters). Returns 0 or an errno. */

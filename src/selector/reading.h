@@ -5,12 +5,12 @@
 
 #include "selector.h"
 
-enum reading { READING_FILE, READING_PATHS, READING_TASKS, READING_PRESSURE, READING_LINES };
+enum reading { READING_FILE, READING_PATHS, READING_TASKS, READING_PRESSURE, READING_LINES, READING_MEMBERS };
 
 struct reading_selector {
 	enum reading kind;
-	const char *path; /* a file, a pattern, a file of the kernel's pressure, or a log; owned by
-			     the spec but for `made` */
+	const char *path; /* a file, a pattern, a file of the kernel's pressure, a log, or who is
+			     looked for; owned by the spec but for `made` */
 	char *made;
 	uint64_t every;   /* ns between two readings, or how late a line is seen; of pressure there
 			     is no need */

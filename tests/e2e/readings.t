@@ -172,4 +172,66 @@ fired exit "end of $watched"
 capture seven "$T/exit.lua" 1
 "$T/bin/seven" -c 'exit 7'
 fired seven seven
+
+# Of a name, a program, a cgroup: its last thread counts, and no other process.
+cp "$provoke/threads" "$T/bin/pool"
+recipe ends <<LUA
+-- Which of them ended?
+local by, code = t.args { "by:string", "code:string=" }
+local which = { comm = "pool", exe = "$T/bin/pool", cgroup = "/tracer-test-$$" }
+return {
+  collect = t.ftrace { name = "ends", keep = "1M", "sched:sched_process_exit" },
+  stop = t.exit { name = by, [by] = which[by], code = code ~= "" and math.tointeger(tonumber(code)) or nil },
+}
+LUA
+# pool NAME N CODE: begins one, and waits until its threads have come and gone.
+pool() {
+	mkfifo "$T/$1.in"
+	(exec 9<&-; "$T/bin/pool" "$2" "$3" <"$T/$1.in" >"$T/$1.out" 2>&1; echo "code=$?" >>"$T/$1.out") &
+	exec 8>"$T/$1.in"
+	await 20 grep -q ready "$T/$1.out"
+}
+let_go() { echo >&8; exec 8>&-; }
+for by in comm exe; do
+	pool $by-before 10 0 # before the capture begins
+	capture $by "$T/ends.lua" $by
+	await 5 sh -c "'$tracer' status | grep -q '1 process there'"
+	t "$by: the status tells how many there are" has <("$tracer" status) '1 process there'
+	"$T/bin/seven" -c 'exit 0'
+	(exec 9<&-; "$provoke/threads" 10000 0 </dev/null >/dev/null) # 10,000 threads of another one
+	t "$by: the ends of others do not end it" watching $by
+	let_go
+	fired $by $by
+	t "$by: it names the process" has <(m .stop.text) "^process $(sed -n 's/.*pid=//p' "$T/$by-before.out" | head -n 1) of $by "
+	capture $by-new "$T/ends.lua" $by
+	await 5 sh -c "'$tracer' status | grep -q 'no such process'"
+	pool $by-after 10000 0
+	t "$by: the ends of its own threads do not end it" watching $by-new
+	let_go
+	fired $by-new $by
+done
+capture code "$T/ends.lua" exe code=5
+pool code-other 1 6
+let_go
+await 5 grep -q code=6 "$T/code-other.out"
+t "code: another code does not end it" watching code
+pool code-this 1 5
+let_go
+fired code exe
+groups=/sys/fs/cgroup/tracer-test-$$
+[ -e /sys/fs/cgroup/cgroup.procs ] || groups=/sys/fs/cgroup/memory/tracer-test-$$
+if mkdir "$groups" 2>/dev/null; then
+	at_exit rmdir "$groups"
+	capture cgroup "$T/ends.lua" cgroup
+	pool group-other 1 0
+	let_go
+	t "cgroup: one outside does not end it" watching cgroup
+	pool group 1 0
+	sed -n 's/.*pid=//p' "$T/group.out" | head -n 1 >"$groups/cgroup.procs"
+	await 5 sh -c "'$tracer' status | grep -q '1 process there'"
+	let_go
+	fired cgroup cgroup
+else
+	skip "the end of a process in a cgroup" "no cgroup can be made here"
+fi
 finish
