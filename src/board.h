@@ -26,6 +26,9 @@ const char *stage_text(enum stage stage);
 struct progress {
 	uint64_t seen;   /* hits */
 	uint64_t last;   /* boot clock: the last of them */
+	uint64_t fired;  /* of a trial: how often it would have ended the capture, */
+	uint64_t first;  /* boot clock: when the first time, */
+	char text[200];  /* and by what */
 	char near[80];   /* what there is to tell beyond hits: "3 waiting" */
 	char fault[240]; /* why nobody looks for it any more; empty while somebody does */
 };

@@ -28,6 +28,7 @@ struct capture {
 	struct tracing *tracing;
 	struct stop_page *stop;
 	struct board *board;
+	bool trial;            /* no condition ends it: what would have is counted */
 	struct luatest *tests; /* the plan's, NULL if it has none; borrowed */
 	struct ring_switch *switches;
 	size_t n_switches;

@@ -32,6 +32,10 @@ static void crew_interrupt(struct crew *crew)
 	if (crew->interrupts == LEAVE_IT)
 		return;
 	crew->interrupts++;
+	if (crew->capture->trial) {
+		console_line(crew->console, "the trial ends early");
+		return;
+	}
 	if (crew->capture->board && !crew->capture->board->armed) {
 		console_line(crew->console, "stopping before the start");
 		return;
@@ -87,6 +91,8 @@ static const char *crew_fire(struct crew *crew, const char *name)
 				      .pid = -1,
 				      .text = "fired by hand, for a drill" };
 
+	if (crew->capture->trial)
+		return "it is only a trial, which nothing ends";
 	if (crew->capture->board->stage != STAGE_WATCH)
 		return "it does not watch for anything now";
 	if (!c)

@@ -14,6 +14,7 @@
 #include "knob.h"
 #include "log.h"
 #include "status.h"
+#include "trial.h"
 #include "units.h"
 #include "watch.h"
 
@@ -114,7 +115,12 @@ static int engine_start(struct engine *g, struct err *e)
 		return e->code;
 	g->c.board->stage = STAGE_WATCH;
 	log_line("started");
-	console_line(g->rq->console, "recording %s; it ends at %s", g->c.state->id, g->rq->ends);
+	if (g->rq->trial)
+		console_line(g->rq->console, "trying it for %s",
+			     duration_text(g->rq->trial->length).text);
+	else
+		console_line(g->rq->console, "recording %s; it ends at %s", g->c.state->id,
+			     g->rq->ends);
 	if (g->rq->armed)
 		g->rq->armed(g->rq->armed_arg, g->c.state->id);
 	return 0;
@@ -298,6 +304,7 @@ static int engine_open(struct engine *g, const struct engine_request *rq, struct
 	g->c.state = rq->state;
 	g->c.tracing = rq->tracing;
 	g->c.tests = rq->tests;
+	g->c.trial = rq->trial != NULL;
 	g->finish = (struct finish) {
 		.capture = &g->c, .crew = &g->crew, .about = rq->about, .outdir = rq->about->outdir
 	};
@@ -336,13 +343,35 @@ static int engine_stages(struct engine *g, struct engine_result *result, struct 
 	return engine_finish(g, result, e); /* save, convert, seal */
 }
 
+/* Armed as always; what fires is counted, and all is undone at the end. */
+static int engine_try(struct engine *g, struct err *e)
+{
+	struct trial *trial = g->rq->trial;
+	uint64_t end;
+
+	if (engine_arm(g, e) < 0 || trial_prepare(trial, &g->c, e) < 0 || engine_start(g, e) < 0)
+		return engine_undo(g, e);
+	trial_begin(trial, &g->crew);
+	end = trial->began + trial->length;
+	while (!stop_get(g->c.stop) && !g->crew.interrupts && clock_boot() < end) {
+		uint64_t next = clock_boot() + NS_PER_S;
+
+		crew_wait(&g->crew, next < end ? next : end);
+		engine_tick(g);
+		engine_tell_faults(g);
+	}
+	engine_count(g);
+	trial_end(trial, &g->crew);
+	return engine_undo(g, e);
+}
+
 int engine_run(const struct engine_request *rq, struct engine_result *result, struct err *e)
 {
 	struct engine g;
 	int r = engine_open(&g, rq, e);
 
 	if (r == 0)
-		r = engine_stages(&g, result, e);
+		r = rq->trial ? engine_try(&g, e) : engine_stages(&g, result, e);
 	engine_close(&g);
 	return r;
 }

@@ -34,6 +34,8 @@ static const struct option_row {
 	  "let all rings together take that much (a quarter of what is available)" },
 	{ "plan", 0, OPTION_HASH, "SHA256", offsetof(struct options, plan),
 	  "run only this plan, as `tracer check` printed it" },
+	{ "measure", 0, OPTION_DURATION, "TIME", offsetof(struct options, measure),
+	  "arm it for that long, and tell rates, costs and what would have fired" },
 	{ "host", 0, OPTION_TEXT, "BUNDLE", offsetof(struct options, host),
 	  "check against the host that this bundle is from" },
 	{ "allow-exec", 0, OPTION_FLAG, NULL, offsetof(struct options, allow_exec),

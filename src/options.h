@@ -15,6 +15,7 @@ struct options {
 	uint64_t min_free;  /* bytes to be left on the output's disk */
 	uint64_t memory;    /* bytes that all rings may take, 0: a quarter of what is available */
 	const char *plan;   /* SHA-256 of the only plan to run */
+	uint64_t measure;   /* ns of a trial, 0: none */
 	const char *host;   /* the bundle that stands for the host; NULL: this one */
 	enum compress compress;
 	bool allow_exec;

@@ -283,6 +283,7 @@ int ring_push(struct ring *ring, const struct ring_record *record, const struct 
 	slot_write(ring->data + ring->head->head % bytes, &slot, iov, iovcnt);
 	position_publish(&ring->head->head, ring->head->head + length);
 	ring->head->counters.pushed++;
+	ring->head->counters.bytes += size;
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct ring_record {
 /* What the owner counts, in the file's head, so that it survives the owner. */
 struct ring_counters {
 	uint64_t pushed;            /* records since the start */
+	uint64_t bytes;             /* of their data */
 	uint64_t overwritten;       /* records that made room for newer ones: normal */
 	uint64_t overwritten_until; /* boot clock: the newest stamp among those; what is later is
 				       still here */

@@ -28,6 +28,7 @@ struct watch {
 	struct stop_page *stop;
 	struct board *board;
 	struct luatest *tests; /* NULL if the plan has none */
+	bool trial;
 	const struct ring_switch *switches;
 	size_t n_switches;
 	struct judge *judge;
@@ -51,6 +52,7 @@ static int watch_allocate(struct watch *w, struct capture *c, struct err *e)
 	w->stop = c->stop;
 	w->board = c->board;
 	w->tests = c->tests;
+	w->trial = c->trial;
 	w->switches = c->switches;
 	w->n_switches = c->n_switches;
 	w->comms = w->tracing_on = -1;
@@ -211,6 +213,18 @@ int watch_descriptors(const struct watch *w, int **fds, size_t *n, struct err *e
 	return 0;
 }
 
+/* Of a trial. */
+static void watch_count(struct watch *w, const struct verdict *verdict)
+{
+	struct progress *progress = &w->board->conditions[verdict->condition->index];
+
+	if (progress->fired++)
+		return;
+	progress->first = verdict->time;
+	snprintf(progress->text, sizeof(progress->text), "%.*s", (int)sizeof(progress->text) - 1,
+		 verdict->text);
+}
+
 static void watch_fired(void *arg, const struct verdict *verdict)
 {
 	struct watch *w = arg;
@@ -225,7 +239,9 @@ static void watch_fired(void *arg, const struct verdict *verdict)
 	};
 	struct err ignored = ERR_INIT;
 
-	if (stop_get(w->stop))
+	if (w->trial)
+		watch_count(w, verdict);
+	if (w->trial || stop_get(w->stop))
 		return;
 	if (!w->plan->post) /* first of all, before anything is looked up or told */
 		switches_off(w->switches, w->n_switches, &ignored);

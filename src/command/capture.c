@@ -10,7 +10,7 @@
 #include "command/command.h"
 #include "console.h"
 #include "crew.h"
-#include "engine.h"
+#include "launch.h"
 #include "prepare.h"
 #include "repeat.h"
 #include "state.h"
@@ -33,94 +33,28 @@ static void capture_armed(void *arg, const char *id)
 		close(take_fd(&detached->fd));
 }
 
-static int capture_engine(struct prepared *p, const struct about *about, struct state *state,
-			  struct luatest *tests, struct detached *detached,
-			  struct engine_result *result, struct err *e)
-{
-	autofree char *ends = prepared_ends(p);
-	struct engine_request rq = {
-		.plan = p->plan,
-		.tracing = p->tracing,
-		.state = state,
-		.about = about,
-		.tests = tests,
-		.console = detached->console,
-		.max_time = p->max_time,
-		.ends = ends ? ends : "",
-		.armed = capture_armed,
-		.armed_arg = detached,
-	};
-
-	return engine_run(&rq, result, e);
-}
-
-static int capture_state(struct state **ret, const struct prepared *p,
-			 const struct options *options, const char **words, int n_words,
-			 struct err *e)
-{
-	char id[ULID_SIZE];
-
-	ulid_make(id, anchor_take().wall_ns);
-	if (state_create(ret, id, e) < 0)
-		return e->code;
-	if (about_write((*ret)->fd, p->outdir, compress_text(options->compress), p->recipe,
-			n_words - 1, words + 1, p->script.plan, p->script.files, p->script.n_files,
-			e) < 0) {
-		struct err ignored = ERR_INIT;
-
-		state_remove(take_ptr(*ret), &ignored);
-		return e->code;
-	}
-	return 0;
-}
-
-static int capture_tested(struct prepared *p, const struct options *options, const char **words,
-			  int n_words, struct luatest *tests, struct detached *detached,
-			  struct engine_result *result, struct err *e)
-{
-	struct state *state = NULL;
-	struct about about;
-	int r;
-
-	if (capture_state(&state, p, options, words, n_words, e) < 0 ||
-	    about_read(&about, state->fd, e) < 0)
-		return e->code;
-	r = capture_engine(p, &about, state, tests, detached, result, e);
-	about_clear(&about);
-	return r;
-}
-
-/* One capture: one bundle, or an error. */
-static int capture_once(struct prepared *p, const struct options *options, const char **words,
-			int n_words, struct detached *detached, struct engine_result *result,
-			struct err *e)
-{
-	struct luatest *tests = NULL;
-	struct script *script = NULL;
-	int r = prepare_tests(p, words, n_words, &tests, &script, e);
-
-	if (r == 0)
-		r = capture_tested(p, options, words, n_words, tests, detached, result, e);
-	script_end(script);
-	luatest_free(tests);
-	return r;
-}
-
 static int capture_run_prepared(struct prepared *p, const struct options *options,
 				const char **words, int n_words, int armed_fd, struct err *e)
 {
 	struct detached detached = { .fd = armed_fd };
 	struct engine_result result = { .exit = EXIT_FAILED };
 	struct repeat repeat = { .until = clock_boot() + p->max_time };
+	struct launch launch = { .prepared = p,
+				 .options = options,
+				 .words = words,
+				 .n_words = n_words,
+				 .armed = capture_armed,
+				 .armed_arg = &detached };
 	int r;
 
 	crew_block_signals();
 	if (console_start(&detached.console, options->quiet ? CONSOLE_QUIET : CONSOLE_NORMAL, e) <
 	    0)
 		return e->code;
+	launch.console = detached.console;
 	console_line(detached.console, "plan %s", p->plan->sha256);
 	do
-		r = capture_once(p, options, words, n_words, &detached, &result, e);
+		r = launch_run(&launch, &result, e);
 	while (r == 0 &&
 	       repeat_again(&repeat, p, options, words, n_words, &result, detached.console));
 	if (r < 0)

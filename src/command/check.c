@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "auto.h"
+#include "command/check.h"
 #include "command/command.h"
 #include "manifest.h"
 #include "prepare.h"
@@ -246,8 +247,7 @@ static int check_every(void *arg, struct condition *c)
 	return 0;
 }
 
-/* How late it is decided, ns: all streams of the plan have to be seen up to then. */
-static uint64_t check_lateness(const struct plan *plan, const struct condition *c)
+uint64_t check_lateness(const struct plan *plan, const struct condition *c)
 {
 	uint64_t every = 0, delay = EVENTSTREAM_DELAY;
 
@@ -292,6 +292,8 @@ static void check_ends(const struct prepared *p)
 		       p->plan->cooldown ? duration_text(p->plan->cooldown).text : "",
 		       p->plan->max_disk ? "; together they take at most " : "",
 		       p->plan->max_disk ? size_text(p->plan->max_disk).text : "");
+	if (p->plan->n_conditions)
+		puts("  how far the rings reach back then is up to this host's load: --measure 10s tells");
 	if (p->plan->post)
 		printf("  it goes on for %s after the event\n", duration_text(p->plan->post).text);
 }
@@ -359,26 +361,42 @@ static int check_host(struct prepared *p, const struct options *options, const c
 	return prepare_for_host(p, options, recording, words, n_words, e);
 }
 
+static int check_try(struct prepared *p, const struct options *options, const char **words,
+		     int n_words, struct err *e)
+{
+	if (prepare_allowed(p->plan, options, e) < 0)
+		return e->code;
+	fflush(stdout);
+	return check_measure(p, options, words, n_words, e);
+}
+
 static int check_run(const struct options *options, const char **words, int n_words, struct err *e)
 {
 	struct prepared p;
+	int r = 0;
 
 	state_tell_interrupted();
+	if (options->host && options->measure) {
+		err_set(e, "a trial is of this host: --measure does not go with --host");
+		return err_exit(e, EXIT_USAGE);
+	}
 	if (options->host ? check_host(&p, options, words, n_words, e) < 0
 			  : prepare(&p, options, words, n_words, e) < 0)
 		return e->code;
-	if (options->json)
+	if (options->json && !options->measure)
 		puts(p.plan->text);
-	else
+	else if (!options->json)
 		check_page(&p);
+	if (options->measure)
+		r = check_try(&p, options, words, n_words, e);
 	prepared_clear(&p);
-	return 0;
+	return r;
 }
 
 const struct command check_command = {
 	.name = "check",
 	.words = "RECIPE [ARG...]",
-	.help = "what a recipe would read, keep, change and write; starts nothing",
+	.help = "what a recipe would read, keep, change and write; starts nothing without --measure",
 	.min_words = 1,
 	.max_words = -1,
 	.run = check_run,

@@ -44,6 +44,7 @@ static int ftrace_probe(struct source *s, struct cost *cost, struct err *e)
 
 	if (ftrace_expand(s, e) < 0 || ftrace_find_pids(s, e) < 0)
 		return e->code;
+	cost->ring_bytes = f->keep;
 	cost->kernel_bytes = f->keep + f->post_keep;
 	cost->output_bytes = f->keep + f->post_keep + (8 << 20);
 	return 0;
@@ -191,8 +192,9 @@ static int ftrace_make(struct source *s, struct capture *c, const char *instance
 	    ftrace_size(c, instance, side == BEFORE ? f->keep : f->post_keep, e) < 0 ||
 	    ftrace_pids(s, c, instance, e) < 0)
 		return e->code;
-	/* the kernel runs an event's triggers newest first: the stop event's stack, then the end */
-	if (ftrace_arm_triggers(c, instance, side == BEFORE ? "traceoff" : "traceon", e) < 0)
+	/* nothing ends a trial;
+	 * the kernel runs an event's triggers newest first: the stop event's stack, then the end */
+	if (!c->trial && ftrace_arm_triggers(c, instance, side == BEFORE ? "traceoff" : "traceon", e) < 0)
 		return e->code;
 	for (size_t i = 0; i < f->n_events; i++)
 		if (ftrace_enable(c, instance, &f->events[i], e) < 0)

@@ -77,6 +77,7 @@ static int log_probe(struct source *s, struct cost *cost, struct err *e)
 
 	if (fd < 0)
 		return fd;
+	cost->ring_bytes = log->keep;
 	cost->tmpfs_bytes += log->keep;
 	/* the time in front of each line is about as long as the line */
 	cost->output_bytes += 2 * log->keep;

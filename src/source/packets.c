@@ -99,6 +99,7 @@ static int packets_probe(struct source *s, struct cost *cost, struct err *e)
 
 	if (tap_check(packets->interface, packets->filter, e) < 0)
 		return e->code;
+	cost->ring_bytes = packets_ring_size(packets);
 	cost->kernel_bytes += PACKETS_KERNEL_RING;
 	cost->tmpfs_bytes += packets_ring_size(packets);
 	/* the heads are no larger in the file, but interfaces and comments come on top */

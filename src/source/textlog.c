@@ -56,6 +56,7 @@ static int textlog_probe(struct source *s, struct cost *cost, struct err *e)
 {
 	const struct textlog *t = s->data;
 
+	cost->ring_bytes = t->keep;
 	cost->tmpfs_bytes += t->keep;
 	cost->output_bytes += 2 * t->keep;
 	return follower_probe(t->log, e);

@@ -28,6 +28,7 @@ static int watched_probe(struct source *s, struct cost *cost, struct err *e)
 {
 	(void)s;
 	(void)e;
+	cost->ring_bytes = KEEP;
 	cost->tmpfs_bytes += KEEP;
 	cost->output_bytes += 2 * KEEP;
 	return 0;
@@ -49,7 +50,7 @@ static void watched_stats(struct source *s, struct capture *c)
 	if (!counters)
 		return;
 	s->stats->records = counters->pushed;
-	s->stats->bytes = KEEP;
+	s->stats->bytes = counters->bytes;
 	s->stats->overwritten = counters->overwritten;
 	s->stats->lost = counters->lost;
 }

@@ -1,0 +1,22 @@
+/* From a plan that fits this host to a capture of it: its state directory, the process of its
+ * tests, the engine. */
+#pragma once
+
+#include "console.h"
+#include "engine.h"
+#include "err.h"
+#include "prepare.h"
+
+struct launch {
+	struct prepared *prepared;
+	const struct options *options;
+	const char **words; /* the recipe and its arguments */
+	int n_words;
+	struct console *console;
+	void (*armed)(void *arg, const char *id); /* as in engine_request */
+	void *armed_arg;
+	struct trial *trial;
+};
+
+/* One capture: one bundle, an error, or for a trial what it has measured. */
+int launch_run(const struct launch *l, struct engine_result *result, struct err *e);
