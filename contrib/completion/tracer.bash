@@ -41,7 +41,7 @@ _tracer() {
 		;;
 	--compress) words="zstd gzip none" ;;
 	--host) files='!*.tar*' ;;
-	--max-time | --min-free | --memory | --plan) return ;;
+	--max-time | --min-free | --memory | --plan | --measure) return ;;
 	*)
 		case $word,$(_tracer_command) in
 		-*) words=$(_tracer_options) ;;

@@ -1,0 +1,19 @@
+-- Who holds a connection up, and what does its process do then?
+--
+--   tracer stuck.lua HOST PORT [log=PATH]
+local host, port, log = t.args { "host:address", "port:port", "log:path=/proc/self/mounts" }
+
+return {
+  collect = {
+    t.ftrace { "tcp:tcp_retransmit_skb", "sock:inet_sock_set_state", "sched:sched_process_exec" },
+    t.sockets { host = host, port = port, every = "1s", at = "both" },
+    t.tasks { name = "waiting", state = "D", every = "1s" },
+    t.tasks { name = "culprit", pid = "{pid}" },
+    t.log { name = "log", log },
+  },
+  stop = {
+    t.line { name = "complaint", log, regex = "connection to .* (lost|timed out)" },
+    t.exit { name = "end", exe = "/usr/sbin/service" },
+    t.rate { name = "resent", t.event "tcp:tcp_retransmit_skb", above = 100, per = "1s" },
+  },
+}
