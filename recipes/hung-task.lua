@@ -19,7 +19,7 @@ return {
       t.try "/proc/pressure/io",
     },
     -- of all threads: the event is one of khungtaskd, so {pid} would not be the task that hung
-    t.files { name = "stacks", t.try { "/proc/[0-9]*/task/[0-9]*/stack", "/proc/[0-9]*/task/[0-9]*/stat" } },
+    t.tasks { name = "stacks", max = "16M" },
     t.files { name = "system", "/proc/locks", "/proc/mounts", t.try "/proc/sys/kernel/hung_task_*" },
     t.log { "kernel", keep = "8M" },
   },

@@ -23,7 +23,7 @@ return {
   stop = {
     t.crash { name = "crash", comm = comm },
     t.event { name = "killed", "signal:signal_generate", filter = its .. " && sig == 9" },
-    t.event { name = "end", "sched:sched_process_exit", filter = its },
+    t.exit { name = "end", comm = comm },
   },
   post = "200ms",
 }

@@ -22,7 +22,8 @@ return {
       name = "network", every = "1s",
       "/proc/net/snmp", "/proc/net/netstat", "/proc/net/dev", "/proc/net/sockstat", t.try "/proc/net/softnet_stat",
     },
-    t.files { name = "sockets", at = "both", "/proc/net/tcp", t.try { "/proc/net/tcp6", "/proc/net/arp", "/proc/net/route" } },
+    t.sockets { host = host, port = port, protocol = "tcp", every = "1s", at = "both" },
+    t.files { name = "routes", at = "both", t.try { "/proc/net/arp", "/proc/net/route", "/proc/net/ipv6_route" } },
     t.log "kernel",
   },
   stop = t.expect {

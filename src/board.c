@@ -41,7 +41,7 @@ int board_create(struct board **ret, int statedir, struct err *e)
 		return err_sys(e, "no room for the live figures");
 	if (board_map(ret, fd, PROT_READ | PROT_WRITE, e) < 0)
 		return e->code;
-	(*ret)->schema = 1;
+	(*ret)->schema = BOARD_SCHEMA;
 	(*ret)->pid = getpid();
 	return 0;
 }
@@ -57,7 +57,7 @@ int board_open(struct board **ret, int statedir, struct err *e)
 		return err_set(e, "the live figures are cut short");
 	if (board_map(ret, fd, PROT_READ | PROT_WRITE, e) < 0)
 		return e->code;
-	if ((*ret)->schema == 1)
+	if ((*ret)->schema == BOARD_SCHEMA)
 		return 0;
 	board_close(*ret);
 	return err_set(e, "the live figures are of another version");

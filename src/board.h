@@ -7,6 +7,7 @@
 #include "err.h"
 #include "source.h"
 
+#define BOARD_SCHEMA 2 /* another one for another layout */
 #define BOARD_MAX 64 /* sources, and conditions, in one plan */
 
 enum stage {
@@ -34,7 +35,7 @@ struct progress {
 };
 
 struct board {
-	uint32_t schema; /* 1 */
+	uint32_t schema; /* BOARD_SCHEMA */
 	uint32_t stage;  /* enum stage */
 	int32_t pid;     /* of the engine */
 	uint32_t whole;  /* every source was saved whole */

@@ -1,6 +1,7 @@
 /* tracer status: the captures that run here, and what was left behind. */
 #include <fcntl.h>
 #include <jansson.h>
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ static int status_open(struct status_view *view, const char *path, struct err *e
 	if (dir < 0 || io_read_file(dir, "recipe/plan.json", 16 << 20, &text, NULL, e) < 0 ||
 	    plan_parse(&view->plan, text, e) < 0 || board_open(&view->board, dir, e) < 0) {
 		status_close(view);
+		*view = (struct status_view) { 0 };
 		return e->code;
 	}
 	return 0;
@@ -72,8 +74,10 @@ static void status_show(const struct state_entry *entry, json_t *json)
 		printf("%s was interrupted: `tracer recover %s` saves what it has recorded and "
 		       "cleans up\n",
 		       entry->id, entry->id);
-	} else if (r < 0) {
+	} else if (r == -ENOENT) {
 		printf("%s is starting\n", entry->id);
+	} else if (r < 0) {
+		printf("%s runs, and cannot be looked into: %s\n", entry->id, e.text);
 	} else {
 		printf("%s %s: ", entry->id, view.plan->name);
 		status_page(stdout, view.board, view.plan);

@@ -160,10 +160,10 @@ t "hung-task: the ring of the blocked has the task" has "$T/events" "$asleep"
 t "hung-task: with where it went to sleep" has <(grep -A 12 "prev_pid=$task .*prev_state=D" "$b/trace/blocked.txt") '=> mnt_want_write'
 t "hung-task: only tasks that go to sleep like it, each with its stack" is \
 	"$(grep -c '<stack trace>' "$b/trace/blocked.txt")" "$(grep -c 'sched_switch: .*prev_state=D' "$b/trace/blocked.txt")"
-stack=$b/files/stop/proc/$task/task/$task/stack
-t "hung-task: the stack that it had at the stop" has "$stack" '\] mnt_want_write\+'
-t "hung-task: beside its name and state" has "${stack%stack}stat" "^$task \(touch\) D "
-t "hung-task: the stacks of others too" ls "$b/files/stop/proc/$sleeper/task/$sleeper/stack"
+at_stop=$b/tasks/stacks-stop.txt
+t "hung-task: the stack that it had at the stop" has <(grep -A 12 "^== task $task " "$at_stop") '\] mnt_want_write\+'
+t "hung-task: beside its name and state" has "$at_stop" "^== task $task 'touch', state D"
+t "hung-task: the stacks of others too" has <(grep -A 3 "^== task $sleeper " "$at_stop") '^-- stack'
 t "hung-task: the limit that held" is "$(cat "$b/files/stop/proc/sys/kernel/hung_task_timeout_secs")" 2
 t "hung-task: the kernel's log names the task" has "$b/logs/kernel.log" "INFO: task touch:$task blocked for more than 2 seconds"
 t "hung-task: and has its stack" has "$b/logs/kernel.log" ' mnt_want_write\+'

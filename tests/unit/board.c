@@ -39,7 +39,7 @@ static void another_process_sees_what_is_written(void **state)
 	pid_t pid;
 
 	assert_int_equal(board_create(&board, dir->fd, &e), 0);
-	assert_int_equal(board->schema, 1);
+	assert_int_equal(board->schema, BOARD_SCHEMA);
 	assert_int_equal(board->pid, getpid());
 	assert_int_equal(board->stage, STAGE_ARM);
 	pid = fork();
@@ -68,7 +68,7 @@ static void a_board_that_is_not_whole_is_refused(void **state)
 	assert_int_equal(board_open(&board, dir->fd, &e), -ENOENT);
 	assert_int_equal(board_create(&board, dir->fd, &e), 0);
 	assert_int_equal(board_create(&again, dir->fd, &e), -EEXIST);
-	board->schema = 2;
+	board->schema = BOARD_SCHEMA + 1;
 	assert_true(board_open(&again, dir->fd, &e) < 0);
 	assert_non_null(strstr(e.text, "another version"));
 	board_close(board);
