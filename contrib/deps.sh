@@ -36,6 +36,7 @@ test      zstd                   zstd                   unpacks the bundle witho
 test      systemd-journal-remote systemd-journal-remote writes a journal to follow
 test      tar                    tar                    unpacks the bundle without us
 test      jq                     jq                     reads manifest and plan
+test      patch                  patch                  breaks the program on purpose
 test      iproute2               iproute                network namespaces with a cable between them
 test      e2fsprogs              e2fsprogs              small ext4 file systems on loop devices
 test      xfsprogs               xfsprogs               small xfs file systems on loop devices

@@ -138,3 +138,10 @@ int instance_open_cpu(struct tracing *tracing, const char *name, unsigned cpu, c
 	snprintf(path, sizeof(path), "per_cpu/cpu%u/%s", cpu, file);
 	return instance_open(tracing, name, path, O_RDONLY | O_NONBLOCK, e);
 }
+
+uint64_t instance_stat(const char *stats, const char *label)
+{
+	const char *at = stats ? strstr(stats, label) : NULL;
+
+	return at ? strtoull(at + strlen(label), NULL, 10) : 0;
+}

@@ -26,6 +26,10 @@ int instance_open(struct tracing *tracing, const char *name, const char *file, i
 int instance_layout(struct tracing *tracing, const char *name, struct ringpage_layout *layout,
 		    struct err *e);
 
+/* A number of the text of a CPU's `stats`, by its label with what stands before and behind it, like
+ * "\noverrun: ": that is not in "commit overrun: " then. 0 if it is not there, or STATS NULL. */
+uint64_t instance_stat(const char *stats, const char *label);
+
 /* How many CPUs it has rings for (the highest number plus one; some of them may have none). */
 int instance_cpus(struct tracing *tracing, const char *name, unsigned *cpus, struct err *e);
 

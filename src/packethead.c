@@ -57,7 +57,7 @@ static bool head_ipv4(struct packethead *head, struct rest r)
 	head->src = r.at + 12;
 	head->dst = r.at + 16;
 	head->address_size = 4;
-	head->next = head->protocol = r.at[9];
+	head->protocol = r.at[9];
 	head->length = total > size ? total - size : 0;
 	head->fragment = (rest_u16(&r, 6) & 0x1fff) * 8;
 	if (!head->fragment)
@@ -81,12 +81,15 @@ static bool head_ipv6(struct packethead *head, struct rest r)
 	head->src = r.at + 8;
 	head->dst = r.at + 24;
 	head->address_size = 16;
-	head->next = head->protocol = r.at[6];
+	head->protocol = r.at[6];
 	head->length = total - IPV6_SIZE;
 	r = rest_skip(r, IPV6_SIZE);
 	while (head_is_extension(head->protocol) && r.n >= 8) {
+		size_t size = (r.at[1] + 1) * 8u;
+
 		head->protocol = r.at[0];
-		r = rest_skip(r, (r.at[1] + 1) * 8u);
+		head->length = head->length > size ? head->length - size : 0;
+		r = rest_skip(r, size);
 	}
 	head_transport(head, r, padding);
 	return true;
@@ -96,8 +99,7 @@ static bool head_ether(struct packethead *head, unsigned type, struct rest r)
 {
 	while ((type == ETH_P_8021Q || type == ETH_P_8021AD) && head->n_tags < PACKETHEAD_TAGS &&
 	       r.n >= 4) {
-		head->tags[head->n_tags].type = type;
-		head->tags[head->n_tags++].id = rest_u16(&r, 0) & 0xfff;
+		head->tags[head->n_tags++] = rest_u16(&r, 0) & 0xfff;
 		type = rest_u16(&r, 2);
 		r = rest_skip(r, 4);
 	}

@@ -9,19 +9,15 @@
 
 struct packethead {
 	bool has_link; /* the link type is known, and its head is there */
-	struct {
-		uint16_t type; /* ETH_P_8021Q or ETH_P_8021AD */
-		uint16_t id;
-	} tags[PACKETHEAD_TAGS];
+	uint16_t tags[PACKETHEAD_TAGS]; /* IDs of VLANs */
 	unsigned n_tags;
 	uint16_t type; /* ETH_P_* of what is behind the tags */
 
 	/* of IPv4 and IPv6 alone */
 	const uint8_t *src, *dst; /* addresses of 4 or 16 bytes */
 	size_t address_size;
-	uint8_t next;             /* IPPROTO_* that IP says is behind its own head, */
-	size_t length;            /* and how many bytes of it, captured or not */
-	uint8_t protocol;         /* the same behind the extension headers of IPv6 */
+	uint8_t protocol;         /* IPPROTO_* behind IP's own head and, of IPv6, its extensions */
+	size_t length;            /* how many bytes of it there are, captured or not */
 	unsigned fragment;        /* bytes of the packet that are in fragments before this one */
 	const uint8_t *transport; /* the head of that protocol, NULL in a later fragment */
 	size_t transport_size;    /* what was captured from there on */

@@ -79,6 +79,16 @@ static int lane_open(struct lane *lane, const struct selector *selector, struct 
 	return 0;
 }
 
+uint64_t packetstream_bytes(struct selector *const *selectors, size_t n)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (selectors[i]->ops->stream == STREAM_PACKETS)
+			bytes += KERNEL_BUFFER;
+	return bytes;
+}
+
 int packetstream_open(struct packetstream **ret, struct selector *const *selectors, size_t n,
 		      struct err *e)
 {

@@ -223,11 +223,12 @@ static enum page events_page(void *arg, unsigned cpu, void *page)
 	return PAGE_READ;
 }
 
+/* One file's behind the other's. */
 static int events_comms(const struct replay *p, const struct tracedat *dat, struct err *e)
 {
 	const struct tracedat_text *text = &tracedat_texts(dat)->saved_cmdlines;
 
-	if (ftruncate(p->comms, 0) < 0 || pwrite(p->comms, text->at, text->size, 0) < 0)
+	if (lseek(p->comms, 0, SEEK_END) < 0 || write(p->comms, text->at, text->size) < 0)
 		return err_sys(e, "cannot keep the names of tasks");
 	return 0;
 }
@@ -267,6 +268,8 @@ static bool run_has(const struct run *run, size_t n, const char *path)
 
 static int run_open(struct run *run, struct err *e)
 {
+	if (ftruncate(run->replay->comms, 0) < 0)
+		return err_sys(e, "cannot keep the names of tasks");
 	for (size_t i = 0; i < run->n_places && e->code == 0; i++) {
 		struct place *place = run->places[i];
 

@@ -93,12 +93,16 @@ static bool list_takes(const struct replay_list *list, const struct pcapng_inter
 	return false;
 }
 
-/* Two sockets that saw the same packet give it the same stamp. */
+/* Two sockets that saw the same packet give it the same stamp. Where their links differ, so do the
+ * heads. */
 static bool list_has_just(const struct replay_list *list, const struct observation *o)
 {
 	const struct observation *last = list->n ? &list->all[list->n - 1] : NULL;
 
-	return last && last->time == o->time && last->length == o->length;
+	if (!last || last->time != o->time || last->length != o->length)
+		return false;
+	return last->link != o->link ||
+	       !memcmp(last->data, o->data, last->size < o->size ? last->size : o->size);
 }
 
 static int list_packet(struct replay_list *list, const struct recording *r,
@@ -141,18 +145,39 @@ static int list_packets(struct replay_list *list, const struct recording *r,
 	return e->code;
 }
 
-static int observation_order(const void *a, const void *b)
+static bool list_is_sorted(const struct replay_list *list)
 {
-	const struct observation *x = a, *y = b;
-
-	return x->time != y->time ? (x->time < y->time ? -1 : 1) : 0;
+	for (size_t i = 1; i < list->n; i++)
+		if (list->all[i].time < list->all[i - 1].time)
+			return false;
+	return true;
 }
 
-static void list_sort(struct replay_list *list, bool once)
+/* Halves that are in order are put together; what has the same time stays as it is. */
+static void list_merge(struct observation *all, struct observation *spare, size_t n)
+{
+	size_t half = n / 2, a = 0, b = half, at = 0;
+
+	if (n < 2)
+		return;
+	list_merge(all, spare, half);
+	list_merge(all + half, spare, n - half);
+	memcpy(spare, all, n * sizeof(*all));
+	while (at < n)
+		all[at++] = b == n || (a < half && spare[a].time <= spare[b].time) ? spare[a++]
+										    : spare[b++];
+}
+
+static int list_sort(struct replay_list *list, bool once, struct err *e)
 {
 	size_t n = list->n;
+	autofree struct observation *spare =
+		list_is_sorted(list) ? NULL : calloc(n, sizeof(*spare));
 
-	qsort(list->all, list->n, sizeof(*list->all), observation_order);
+	if (spare)
+		list_merge(list->all, spare, n);
+	else if (!list_is_sorted(list))
+		return err_set(e, "no memory");
 	list->n = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (once && list_has_just(list, &list->all[i]))
@@ -160,6 +185,7 @@ static void list_sort(struct replay_list *list, bool once)
 		else
 			list->all[list->n++] = list->all[i];
 	}
+	return 0;
 }
 
 /* Readings: */
@@ -176,17 +202,6 @@ static int list_reading(struct replay_list *list, const struct replay_choice *ch
 				       .size = strlen(text) };
 
 	return json && manifest_int(json, "selector") == choice->number ? list_add(list, &o, e) : 0;
-}
-
-static int list_readings(struct replay_list *list, const struct replay_choice *choice, char *text,
-			 struct err *e)
-{
-	char *rest, *line;
-
-	for (line = strtok_r(text, "\n", &rest); line && e->code == 0;
-	     line = strtok_r(NULL, "\n", &rest))
-		list_reading(list, choice, line, e);
-	return e->code;
 }
 
 /* "# BOOT UTC SIZE [WHAT]", the content, a newline if it has none at its end. */
@@ -265,14 +280,19 @@ static int list_line(struct replay_list *list, const char *line, struct err *e)
 						     : list_text_line(list, &o, line + from, e);
 }
 
-static int list_lines(struct replay_list *list, char *text, struct err *e)
+/* Of readings or of a log. */
+static int list_lines(struct replay_list *list, const struct replay_choice *choice, char *text,
+		      struct err *e)
 {
 	char *rest, *line;
 
 	for (line = strtok_r(text, "\n", &rest); line && e->code == 0;
-	     line = strtok_r(NULL, "\n", &rest))
-		if (*line != '#')
+	     line = strtok_r(NULL, "\n", &rest)) {
+		if (choice->kind == REPLAY_READINGS)
+			list_reading(list, choice, line, e);
+		else if (*line != '#')
 			list_line(list, line, e);
+	}
 	return e->code;
 }
 
@@ -284,10 +304,8 @@ static int list_text(struct replay_list *list, const struct replay_choice *choic
 
 	if (io_read(fd, FILE_MAX, &text, &size, e) < 0)
 		return e->code;
-	if (choice->kind == REPLAY_READINGS)
-		return list_readings(list, choice, text, e);
 	return choice->kind == REPLAY_SAMPLES ? list_samples(list, text, size, e)
-				      : list_lines(list, text, e);
+					      : list_lines(list, choice, text, e);
 }
 
 int replay_list_read(struct replay_list *list, const struct recording *r,
@@ -305,6 +323,5 @@ int replay_list_read(struct replay_list *list, const struct recording *r,
 		else
 			list_text(list, choice, fd, e);
 	}
-	list_sort(list, choice->n_paths > 1);
-	return e->code;
+	return e->code == 0 ? list_sort(list, choice->n_paths > 1, e) : e->code;
 }

@@ -216,10 +216,3 @@ int script_run(struct script_state *state, struct err *e)
 	r = script_call(L, state, e);
 	return !r && !state->result ? err_set(e, "no memory for the plan") : r;
 }
-
-void script_close(struct script_state *state)
-{
-	if (state->L)
-		lua_close(state->L);
-	state->L = NULL;
-}

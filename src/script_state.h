@@ -33,9 +33,8 @@ static inline struct script_state *script_state(lua_State *L)
 }
 
 /* script_lua.c: runs the recipe, or prints the reference. Returns 0 with state->result, or a
- * sentence in *e. Its functions live on until script_close. */
+ * sentence in *e. */
 int script_run(struct script_state *state, struct err *e);
-void script_close(struct script_state *state);
 
 /* From here on: so many steps, from none. SENTENCE is raised by who takes more. */
 void script_limit_steps(struct script_state *state, uint64_t max, const char *sentence);

@@ -120,12 +120,32 @@ void tracehost_read_symbols(struct tracehost *host)
 		host->symbols = NULL;
 }
 
+static int event_order(const void *a, const void *b)
+{
+	const struct tracehost_event *x = a, *y = b;
+	int r = strcmp(x->system, y->system);
+
+	return r ? r : strcmp(x->name, y->name);
+}
+
+/* Returns how many are left. */
+static size_t host_sort_events(struct tracehost_event *events, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(events, n, sizeof(*events), event_order);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || event_order(&events[kept - 1], &events[i]))
+			events[kept++] = events[i];
+	return kept;
+}
+
 int tracehost_read(struct tracehost *host, struct tracing *tracing, const char *instance,
-		   const struct tracehost_event *events, size_t n, struct err *e)
+		   struct tracehost_event *events, size_t n, struct err *e)
 {
 	if (host_about(host, tracing, instance, e) < 0 || host_ftrace_formats(host, tracing, e) < 0)
 		return e->code;
-	return host_formats(host, tracing, events, n, e);
+	return host_formats(host, tracing, events, host_sort_events(events, n), e);
 }
 
 void tracehost_clear(struct tracehost *host)

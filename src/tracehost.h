@@ -22,13 +22,13 @@ struct tracehost {
 	size_t n_texts;
 };
 
-/* Of an instance and of N events, which are sorted by system; each belongs to who asks. The names
- * of tasks come first: they are soon forgotten. */
+/* Of an instance and of N events, whose names belong to who asks, and which are sorted here, each
+ * once. The names of tasks come first: they are soon forgotten. */
 struct tracehost_event {
 	const char *system, *name;
 };
 int tracehost_read(struct tracehost *host, struct tracing *tracing, const char *instance,
-		   const struct tracehost_event *events, size_t n, struct err *e);
+		   struct tracehost_event *events, size_t n, struct err *e);
 
 /* The kernel's symbols besides, for a file with addresses. Without them these stay numbers: no
  * reason to lose the events. */

@@ -86,6 +86,11 @@ static unsigned watch_buffer_kb(const struct plan *plan)
 	return WATCH_KB;
 }
 
+uint64_t watch_ring_bytes(const struct plan *plan)
+{
+	return watch_buffer_kb(plan) * 1024ull * get_nprocs_conf();
+}
+
 /* The same event may serve several conditions: enabling it again changes nothing. */
 static int watch_setup_instance(struct capture *c, const char *name, struct err *e)
 {

@@ -159,7 +159,9 @@ static void check_source(const struct source *s)
 	};
 
 	if (s->ops == &watched_source)
-		printf("  %-16s what the conditions look at, for a replay: %s on tmpfs\n", s->name,
+		printf("  %-16s what the conditions look at, kept for a replay: %s in the kernel, %s on "
+		       "tmpfs\n",
+		       s->name, size_about(s->cost.kernel_bytes).text,
 		       size_about(s->cost.tmpfs_bytes).text);
 	else
 		printf("  %-16s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name, s->ops->type,
@@ -196,7 +198,7 @@ static void check_selector(const struct selector *s, const char *role)
 	autofree char *filter = s->filter ? filter_text(s->filter) : NULL;
 
 	if (*role)
-		printf("      %-5s ", role);
+		printf("      %-7s ", role);
 	if (s->ops->stream == STREAM_PACKETS)
 		check_packet_selector(s->data);
 	else if (s->ops->stream == STREAM_READINGS)
@@ -241,7 +243,9 @@ static int check_every(void *arg, struct condition *c)
 	for (size_t i = 0; i < c->n_selectors; i++) {
 		const struct reading_selector *reading = c->selectors[i].data;
 
-		if (c->selectors[i].ops->stream == STREAM_READINGS && reading->every > *every)
+		/* who is looked for is known before */
+		if (c->selectors[i].ops->stream == STREAM_READINGS &&
+		    reading->kind != READING_MEMBERS && reading->every > *every)
 			*every = reading->every;
 	}
 	return 0;

@@ -43,31 +43,30 @@ static void packettext_tcp(const struct packethead *head, FILE *out)
 static void packettext_transport(const struct packethead *head, FILE *out)
 {
 	if (head->fragment)
-		fprintf(out, "fragment at %u, protocol %u", head->fragment, head->next);
-	else if (head->next == IPPROTO_TCP)
+		fprintf(out, "fragment at %u, protocol %u", head->fragment, head->protocol);
+	else if (head->protocol == IPPROTO_TCP)
 		packettext_tcp(head, out);
-	else if (head->next == IPPROTO_UDP)
+	else if (head->protocol == IPPROTO_UDP)
 		fprintf(out, "UDP, length %zu", length_behind(head, 8));
-	else if ((head->next == IPPROTO_ICMP || head->next == IPPROTO_ICMPV6) &&
+	else if ((head->protocol == IPPROTO_ICMP || head->protocol == IPPROTO_ICMPV6) &&
 		 head->transport_size >= 2)
 		fprintf(out, "ICMP type %u code %u", head->transport[0], head->transport[1]);
 	else
-		fprintf(out, "protocol %u, length %zu", head->next, head->length);
+		fprintf(out, "protocol %u, length %zu", head->protocol, head->length);
 }
 
 static void packettext_ip(const struct packethead *head, FILE *out)
 {
 	int family = head->type == ETH_P_IP ? AF_INET : AF_INET6;
-	bool ports = head->has_ports && head->next == head->protocol;
 	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
 
 	inet_ntop(family, head->src, from, sizeof(from));
 	inet_ntop(family, head->dst, to, sizeof(to));
 	fprintf(out, "%s %s", family == AF_INET ? "IP" : "IP6", from);
-	if (ports)
+	if (head->has_ports)
 		fprintf(out, ".%u", head->sport);
 	fprintf(out, " > %s", to);
-	if (ports)
+	if (head->has_ports)
 		fprintf(out, ".%u", head->dport);
 	fputs(": ", out);
 	packettext_transport(head, out);
@@ -95,13 +94,8 @@ void packettext_line(uint16_t link, const uint8_t *data, size_t caplen, size_t l
 		fprintf(out, "link type %u, %zu bytes", link, len);
 		return;
 	}
-	for (unsigned i = 0; i < head.n_tags; i++) {
-		if (head.tags[i].type != ETH_P_8021Q) {
-			packettext_other(head.tags[i].type, out);
-			return;
-		}
-		fprintf(out, "vlan %u, ", head.tags[i].id);
-	}
+	for (unsigned i = 0; i < head.n_tags; i++)
+		fprintf(out, "vlan %u, ", head.tags[i]);
 	if (ip)
 		packettext_ip(&head, out);
 	else

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "auto.h"
+#include "instance.h"
 #include "io.h"
 
 #define CHUNK_BYTES (1u << 20) /* of pages that become text at once */
@@ -38,10 +39,9 @@ static const char header_legend[] =
 static uint64_t stats_overrun(const struct tracedat *dat, unsigned cpu)
 {
 	struct tracedat_text stats = tracedat_stats(dat, cpu);
-	const char *at = memmem(stats.at, stats.size, "\noverrun: ", 10);
 
 	/* the reader has seen to a NUL at the end */
-	return at ? strtoull(at + 10, NULL, 10) : 0;
+	return instance_stat(stats.at, "\noverrun: ");
 }
 
 static uint64_t page_records(const struct tracedat *dat, unsigned cpu, size_t page)

@@ -30,24 +30,15 @@ struct dump {
 	int *fds; /* two for each CPU */
 };
 
-static int event_order(const void *a, const void *b)
-{
-	const struct ftrace_event *x = a, *y = b;
-	int r = strcmp(x->system, y->system);
-
-	return r ? r : strcmp(x->name, y->name);
-}
-
 static int dump_host(struct dump *d, const struct source *s, const struct state *state,
 		     struct err *e)
 {
 	struct capture_name instance = ftrace_instance(state, s, BEFORE);
-	struct ftrace *f = s->data;
+	const struct ftrace *f = s->data;
 	autofree struct tracehost_event *events = calloc(f->n_events + 1, sizeof(*events));
 
 	if (!events)
 		return err_set(e, "no memory");
-	qsort(f->events, f->n_events, sizeof(*f->events), event_order);
 	for (size_t i = 0; i < f->n_events; i++)
 		events[i] = (struct tracehost_event) { f->events[i].system, f->events[i].name };
 	return tracehost_read(&d->host, s->tracing, instance.text, events, f->n_events, e);
@@ -104,18 +95,10 @@ static int dump_cpus(struct dump *d, const struct source *s, const struct state 
 	return 0;
 }
 
-/* A number of the kernel's statistics of a CPU's ring, 0 if it is not there. */
-static uint64_t dump_stat(const struct tracedat_cpu *cpu, const char *name)
-{
-	const char *at = cpu->stats ? strstr(cpu->stats, name) : NULL;
-
-	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
-}
-
 /* The first page does not always have room for how many there were before it. */
 static uint64_t dump_overwritten(const struct tracedat_cpu *cpu)
 {
-	uint64_t overrun = dump_stat(cpu, "\noverrun: ");
+	uint64_t overrun = instance_stat(cpu->stats, "\noverrun: ");
 
 	return overrun > cpu->found.overwritten ? overrun : cpu->found.overwritten;
 }
@@ -173,7 +156,7 @@ static void dump_free(struct dump *d)
 /* Bytes that the kernel says are in a CPU's ring, with the heads of their pages. */
 static uint64_t dump_used(const struct tracedat_cpu *cpu)
 {
-	uint64_t bytes = dump_stat(cpu, "bytes: ");
+	uint64_t bytes = instance_stat(cpu->stats, "bytes: ");
 
 	return bytes + bytes / 8 + 65536;
 }

@@ -8,16 +8,6 @@
 #include "instance.h"
 #include "io.h"
 
-static uint64_t stats_number(const char *text, const char *label)
-{
-	const char *at = strstr(text, label);
-	unsigned long long value = 0;
-
-	if (at)
-		sscanf(at + strlen(label), "%llu", &value);
-	return value;
-}
-
 static void stats_add_cpu(struct stats *sum, struct tracing *tracing, const char *instance,
 			  unsigned cpu)
 {
@@ -27,12 +17,11 @@ static void stats_add_cpu(struct stats *sum, struct tracing *tracing, const char
 
 	if (fd < 0 || io_read(fd, 4096, &text, NULL, &absent) < 0)
 		return;
-	/* "commit overrun" comes after "overrun", so that the first match is the right one */
-	sum->overwritten += stats_number(text, "\noverrun: ");
-	sum->records += stats_number(text, "entries: ") + stats_number(text, "\noverrun: ");
+	sum->overwritten += instance_stat(text, "\noverrun: ");
+	sum->records += instance_stat(text, "entries: ") + instance_stat(text, "\noverrun: ");
 	sum->lost +=
-		stats_number(text, "commit overrun: ") + stats_number(text, "dropped events: ");
-	sum->bytes += stats_number(text, "bytes: ");
+		instance_stat(text, "commit overrun: ") + instance_stat(text, "dropped events: ");
+	sum->bytes += instance_stat(text, "bytes: ");
 }
 
 void ftrace_stats(struct source *s, struct capture *c)

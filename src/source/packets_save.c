@@ -279,7 +279,8 @@ static void report_outcome(struct saver *saver)
 	} else if (c->seen_until < saver->cut) {
 		snprintf(report->note, sizeof(report->note), "recording ended %s before the stop",
 			 duration_text((saver->cut - c->seen_until) / NS_PER_MS * NS_PER_MS).text);
-	} else if (packets->keep_ns && c->overwritten_until + packets->keep_ns > saver->cut) {
+	} else if (packets->keep_ns && c->overwritten &&
+		   c->overwritten_until + packets->keep_ns > saver->cut) {
 		report->outcome = OUTCOME_TRUNCATED;
 		snprintf(report->note, sizeof(report->note), "the ring of %s held less than %s",
 			 size_text(ring_size(saver->ring)).text,

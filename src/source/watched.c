@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "capture.h"
+#include "packetstream.h"
+#include "watch.h"
 
 #define KEEP (4u << 20) /* bytes of each ring */
 
@@ -24,10 +26,17 @@ int watched_make(struct source *s, const struct plan *plan, enum stream stream, 
 	return 0;
 }
 
+/* With what the kernel keeps until it is looked at. */
 static int watched_probe(struct source *s, struct cost *cost, struct err *e)
 {
-	(void)s;
+	const struct watched *w = s->data;
+
 	(void)e;
+	if (w->stream == STREAM_EVENTS)
+		cost->kernel_bytes += watch_ring_bytes(w->plan);
+	if (w->stream == STREAM_PACKETS)
+		cost->kernel_bytes +=
+			packetstream_bytes(w->plan->selectors, w->plan->n_selectors);
 	cost->ring_bytes = KEEP;
 	cost->tmpfs_bytes += KEEP;
 	cost->output_bytes += 2 * KEEP;

@@ -56,28 +56,15 @@ static void saver_count(struct saver *v, const struct ring_record *record)
 
 /* Events: */
 
-static int event_order(const void *a, const void *b)
-{
-	const struct tracehost_event *x = a, *y = b;
-	int r = strcmp(x->system, y->system);
-
-	return r ? r : strcmp(x->name, y->name);
-}
-
-/* Each event once, sorted. */
 static size_t saver_events(const struct plan *plan, struct tracehost_event *events)
 {
-	size_t n = 0, kept = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < plan->n_selectors; i++)
 		if (plan->selectors[i]->format)
 			events[n++] = (struct tracehost_event) { plan->selectors[i]->format->system,
 								 plan->selectors[i]->format->name };
-	qsort(events, n, sizeof(*events), event_order);
-	for (size_t i = 0; i < n; i++)
-		if (!kept || event_order(&events[kept - 1], &events[i]))
-			events[kept++] = events[i];
-	return kept;
+	return n;
 }
 
 /* The formats are the kernel's, which recover has to ask for first. */

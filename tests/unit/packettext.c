@@ -71,10 +71,10 @@ static const struct {
 	  "vlan 42, IP 10.0.0.5.19700 > 10.0.0.6.53: UDP, length 8" },
 	{ ETHERNET, MAC "81 00 00 01 81 00 00 02 08 06 ", "vlan 1, vlan 2, ARP" },
 	{ ETHERNET, MAC "88 cc 00 ", "ethertype 0x88cc" },
-	{ ETHERNET, MAC "88 a8 00 01 81 00 00 02 08 06 ", "ethertype 0x88a8" },
-	{ ETHERNET, MAC "81 00 00 01 88 a8 00 02 08 06 ", "vlan 1, ethertype 0x88a8" },
+	{ ETHERNET, MAC "88 a8 00 01 81 00 00 02 08 06 ", "vlan 1, vlan 2, ARP" },
+	{ ETHERNET, MAC "81 00 00 01 88 a8 00 02 08 06 ", "vlan 1, vlan 2, ARP" },
 	{ RAW, V6("00", "00 30") "11 00 00 00 00 00 00 00 " UDP,
-	  "IP6 fd00::1 > fd00::2: protocol 0, length 48" },
+	  "IP6 fd00::1.19700 > fd00::2.53: UDP, length 32" },
 	{ SLL2,
 	  "08 00 00 00 00 00 00 01 00 01 00 06 02 00 00 00 00 01 00 00 " V4("11", "00 00", "00 24")
 		  UDP,
