@@ -407,16 +407,50 @@ fields.pressure = {
   end,
 }
 
--- Signals whose default is to end the process with a core.
-local core_signals = { 3, 4, 5, 6, 7, 8, 11, 24, 25, 31 }
+-- Signals whose default is to end the process, by their numbers on most machines: with a core, and without.
+local core_signals = { QUIT = 3, ILL = 4, TRAP = 5, ABRT = 6, BUS = 7, FPE = 8, SEGV = 11, XCPU = 24, XFSZ = 25, SYS = 31 }
+local other_signals = {
+  HUP = 1, INT = 2, KILL = 9, USR1 = 10, USR2 = 12, PIPE = 13, ALRM = 14, TERM = 15, STKFLT = 16, VTALRM = 26, PROF = 27,
+  IO = 29, PWR = 30,
+}
+
+-- Their numbers, sorted; "core" and "any" stand for several.
+local function signal_numbers(names)
+  local chosen, numbers = {}, {}
+  for _, name in ipairs(names) do
+    for _, group in ipairs { core_signals, other_signals } do
+      for signal, number in pairs(group) do
+        if name == signal or name == "any" or (name == "core" and group == core_signals) then
+          chosen[number] = true
+        end
+      end
+    end
+  end
+  for number in pairs(chosen) do
+    numbers[#numbers + 1] = number
+  end
+  table.sort(numbers)
+  return numbers
+end
+
+local signal_names = { "core", "any" }
+for _, group in ipairs { core_signals, other_signals } do
+  for name in pairs(group) do
+    signal_names[#signal_names + 1] = name
+  end
+end
 
 fields.crash = {
   role = "stop",
   type = "event",
   selects = true,
-  doc = "A process dies of a signal that it does not handle, and would leave a core.",
+  doc = "A process dies of a signal that it does not handle.",
   label,
   { "comm", types.comm, doc = "Of processes of this name, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
+  {
+    "signals", types.list(types.one_of(signal_names, "a signal like \"SEGV\" or \"KILL\", \"core\" or \"any\"")), default = "core",
+    doc = "Of these: by name; \"core\" for those that would leave a core, \"any\" for all that end a process.", from = "signal(7)",
+  },
   hits,
   within,
   arm_after,
@@ -426,9 +460,10 @@ fields.crash = {
   end,
   finish = function(spec)
     local signals = {}
-    for i, n in ipairs(core_signals) do
+    for i, n in ipairs(signal_numbers(spec.signals)) do
       signals[i] = "sig == " .. n
     end
+    spec.signals = nil
     spec.event = "signal:signal_deliver"
     spec.filter = "sa_handler == 0 && (" .. table.concat(signals, " || ") .. ")"
     if spec.comm then

@@ -283,6 +283,22 @@ function types.choice(...)
   }
 end
 
+-- One of many words; the nearest is told for another.
+function types.one_of(words, text)
+  return {
+    text = text,
+    read = function(v)
+      for _, word in ipairs(words) do
+        if v == word then
+          return word
+        end
+      end
+      local near = type(v) == "string" and core.nearest(v, words)
+      return nil, near and types.show(v) .. " is not " .. text .. ", did you mean '" .. near .. "'?" or nil
+    end,
+  }
+end
+
 -- One or a list of them; lists nest.
 function types.list(of)
   local function add(to, v)

@@ -13,6 +13,9 @@ static void status_condition(FILE *out, const struct condition *c, const struct 
 	fprintf(out, "%s", c->name);
 	if (*progress->fault)
 		fputs(" OFF", out);
+	else if (c->hits > 1 && c->within)
+		fprintf(out, " %llu seen, %llu in %s fire", (unsigned long long)progress->seen,
+			(unsigned long long)c->hits, duration_text(c->within).text);
 	else if (c->hits > 1)
 		fprintf(out, " %llu of %llu", (unsigned long long)progress->seen,
 			(unsigned long long)c->hits);

@@ -1,6 +1,6 @@
 -- Who holds a connection up, and what does its process do then?
 --
---   tracer stuck.lua HOST PORT [log=PATH]
+--   tracer --allow-exec stuck.lua HOST PORT [log=PATH]
 local host, port, log = t.args { "host:address", "port:port", "log:path=/proc/self/mounts" }
 
 return {
@@ -10,10 +10,12 @@ return {
     t.tasks { name = "waiting", state = "D", every = "1s" },
     t.tasks { name = "culprit", pid = "{pid}" },
     t.log { name = "log", log },
+    t.exec { "ip", "-s", "neighbor", deadline = "2s" },
   },
   stop = {
     t.line { name = "complaint", log, regex = "connection to .* (lost|timed out)" },
     t.exit { name = "end", exe = "/usr/sbin/service" },
+    t.hung { name = "hangs", over = "30s" },
     t.rate { name = "resent", t.event "tcp:tcp_retransmit_skb", above = 100, per = "1s" },
   },
 }

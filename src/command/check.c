@@ -16,6 +16,9 @@
 #include "selector/reading.h"
 #include "units.h"
 
+#define MANY_EVENTS 100000 /* a second: what a busy host makes of sched and system calls */
+#define EVENT_BYTES 40     /* that one of those takes in a ring */
+
 /* What is only known once the probe is there. */
 static const char *check_unread(const struct probe *probe, const char *filter)
 {
@@ -282,6 +285,23 @@ static void check_condition(const struct plan *plan, const struct condition *c)
 		       duration_about(check_lateness(plan, c)).text, condition_why(c));
 }
 
+/* For how long the rings reach back when it is decided, at a high rate; what is decided later has
+ * used up as much of that. */
+static void check_history(const struct plan *plan)
+{
+	fputs("  how far the rings reach back then is up to this host's load, --measure 10s tells;", stdout);
+	for (size_t i = 0; i < plan->n_sources; i++) {
+		const struct source *s = &plan->sources[i];
+
+		if (s->ops == &ftrace_source)
+			printf(" '%s' %s,", s->name,
+			       duration_about((double)s->cost.ring_bytes / EVENT_BYTES / MANY_EVENTS *
+					      NS_PER_S)
+				       .text);
+	}
+	printf(" at %d,000 events/s\n", MANY_EVENTS / 1000);
+}
+
 static void check_ends(const struct prepared *p)
 {
 	autofree char *ends = prepared_ends(p);
@@ -297,7 +317,7 @@ static void check_ends(const struct prepared *p)
 		       p->plan->max_disk ? "; together they take at most " : "",
 		       p->plan->max_disk ? size_text(p->plan->max_disk).text : "");
 	if (p->plan->n_conditions)
-		puts("  how far the rings reach back then is up to this host's load: --measure 10s tells");
+		check_history(p->plan);
 	if (p->plan->post)
 		printf("  it goes on for %s after the event\n", duration_text(p->plan->post).text);
 }

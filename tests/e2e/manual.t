@@ -70,9 +70,16 @@ shown() { # FILE: each of its lines
 		grep -qF -e "$line" "$T/tracer-recipe.5" || { echo "not in the page: $line"; return 1; }
 	done
 }
+exampled() { # CONSTRUCTOR...
+	local each bad=0
+
+	for each; do grep -rqF "$each" "$top/doc/examples" || { echo "no example of $each"; bad=1; }; done
+	return $bad
+}
+t "each constructor has an example" exampled $(constructors)
 for recipe in "$top"/doc/examples/*.lua; do
 	name=$(basename "$recipe")
-	args=$(sed -nE "s/^--   tracer $name *//p" "$recipe" | sed -e 's/ *\[.*//' -e 's/PID/1/' -e 's/HOST/10.0.0.5/' -e 's/PORT/443/')
+	args=$(sed -nE "s/^--   tracer (--allow-exec )?$name *//p" "$recipe" | sed -e 's/ *\[.*//' -e 's/PID/1/' -e 's/HOST/10.0.0.5/' -e 's/PORT/443/')
 	[ ! -s "$T/tracer-recipe.5" ] || t "example $name is in the page" shown "$recipe"
 	run "$tracer" check "$recipe" $args
 	t "and passes check" code 0
