@@ -285,21 +285,19 @@ static void check_condition(const struct plan *plan, const struct condition *c)
 		       duration_about(check_lateness(plan, c)).text, condition_why(c));
 }
 
-/* For how long the rings reach back when it is decided, at a high rate; what is decided later has
- * used up as much of that. */
+/* For how long the rings reach back at a high rate. What is decided later has used up as much. */
 static void check_history(const struct plan *plan)
 {
-	fputs("  how far the rings reach back then is up to this host's load, --measure 10s tells;", stdout);
 	for (size_t i = 0; i < plan->n_sources; i++) {
 		const struct source *s = &plan->sources[i];
+		double events = (double)s->cost.ring_bytes / EVENT_BYTES;
 
 		if (s->ops == &ftrace_source)
-			printf(" '%s' %s,", s->name,
-			       duration_about((double)s->cost.ring_bytes / EVENT_BYTES / MANY_EVENTS *
-					      NS_PER_S)
-				       .text);
+			printf("  then '%s' reaches back over %s at %d,000 events/s; --measure 10s tells "
+			       "for this host's load\n",
+			       s->name, duration_about(events / MANY_EVENTS * NS_PER_S).text,
+			       MANY_EVENTS / 1000);
 	}
-	printf(" at %d,000 events/s\n", MANY_EVENTS / 1000);
 }
 
 static void check_ends(const struct prepared *p)
