@@ -107,7 +107,7 @@ demo:
 
 vm: all provoke
 	@sh contrib/deps.sh install test vm
-	@TEST_LIMIT=1000 tests/run -v tests/vm/vm.t
+	@TEST_LIMIT=1200 tests/run -v tests/vm/vm.t
 
 mutants: all units provoke
 	@TEST_LIMIT=5400 tests/run -v tests/mutants/run
