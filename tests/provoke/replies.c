@@ -87,12 +87,13 @@ static void ask(int fd, const struct replies *what)
 
 	for (uint64_t n = 1; n <= what->count; n++) {
 		uint32_t wire = htonl(n);
-		uint64_t due = start + (what->rate ? n * NS_PER_S / what->rate : 0);
+		uint64_t due = what->rate ? start + n * NS_PER_S / what->rate : boot_ns(), now;
 
 		while (n - answered > what->window && boot_ns() < due + NS_PER_S)
 			answered += take_replies(fd, 10);
-		if (boot_ns() < due)
-			sleep_ns(due - boot_ns());
+		now = boot_ns();
+		if (now < due)
+			sleep_ns(due - now);
 		memcpy(request, &wire, sizeof(wire));
 		send(fd, request, sizeof(request), 0);
 		answered += take_replies(fd, 0);
