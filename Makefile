@@ -115,7 +115,7 @@ mutants: all units provoke
 faults: all provoke
 	@FAULTS=all TEST_LIMIT=3600 tests/run -v tests/e2e/faults.t
 
-bench: all provoke $(BUILD)/bench/judge
+bench: all provoke $(BUILD)/bench/judge $(BUILD)/bench/decide $(BUILD)/bench/memory
 	@bash tests/bench/run
 
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libtracer.a
