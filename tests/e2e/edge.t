@@ -26,30 +26,29 @@ return {
 }
 LUA
 
-# answered KIND: the questions of that kind were, in the last millisecond; not if the machine was too busy for that.
+# answered KIND: the questions of that kind were, in the last millisecond, and none has ended it. A machine with other
+# things to do may be late with an answer, or with a packet: then it is tried again.
 answered() {
 	run "$provoke/answers" "$1" --count 100 --within 20000 --before 900
-	is "$(sed -n 's/^asked=//p' "$T/out")" "100 late=0"
+	has "$T/out" '^asked=100 late=0$' && watching "$name"
 }
 for kind in event packet; do
+	good=
 	for try in 1 2 3 4 5; do
-		capture $kind-$try "$T/last.lua"
+		name=$kind-$try
+		capture $name "$T/last.lua"
 		engine=$pid
-		answered $kind >/dev/null && break
+		answered $kind >"$T/answered" 2>&1 && good=$name && break
 		kill -INT $engine
 		ended $engine 20
 	done
-	pid=$engine
-	t "$kind: 100 are answered in the last millisecond" has "$T/out" '^asked=100 late=0'
-	t "$kind: none of them ends it" watching $kind-$try
+	t "$kind: 100 answers in the last millisecond are answers" is "$good" "$name" || cat "$T/answered"
 	run "$provoke/answers" $kind --count 0 --within 20000 --after 300
 	pid=$engine
-	name=$kind-$try
 	fired $name $kind
 	t "$kind: an answer that is too late is none: the key is named" has <(m .stop.text) '^(who|payload)=1: nothing has answered within 20ms'
 	t "$kind: its time is the deadline" within "$(m .stop.event.boot)" $(($(said "$T/out" missed before) + 20000000)) \
 		$(($(said "$T/out" missed after) - $(said "$T/out" missed before) + 100000))
-	t "$kind: and it is certain" manifest .stop.certain true
 done
 
 # watcher ENGINE: its process that watches.
