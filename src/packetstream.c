@@ -28,6 +28,7 @@ struct lane {
 	uint64_t seen;  /* without more in the queue: none of before this will come */
 	uint64_t since; /* the filter was there */
 	bool looked;
+	bool late; /* one came that was no longer expected */
 	uint32_t dropped; /* as the kernel counts */
 };
 
@@ -98,6 +99,7 @@ int packetstream_open(struct packetstream **ret, struct selector *const *selecto
 		free(s);
 		return err_set(e, "no memory");
 	}
+	packetstream_delay(); /* the sandbox lets nobody ask what kernel this is */
 	for (size_t i = 0; i < n; i++) {
 		if (selectors[i]->ops->stream != STREAM_PACKETS)
 			continue;
@@ -151,6 +153,7 @@ static void lane_packet(u_char *arg, const struct pcap_pkthdr *head, const u_cha
 	o->link = pcap_datalink(lane->tap.pcap);
 	if (o->time < lane->since)
 		return;
+	lane->late |= o->time < lane->seen;
 	memcpy(copy, data, o->size);
 	lane->n++;
 }
@@ -195,7 +198,8 @@ static void lane_look(struct packetstream *s, struct lane *lane, uint64_t now)
 		return;
 	stampclock_set(&lane->clock, &anchor);
 	n = pcap_dispatch(lane->tap.pcap, room, lane_packet, (u_char *)lane);
-	s->missed |= lane_dropped(lane);
+	s->missed |= lane_dropped(lane) | lane->late;
+	lane->late = false;
 	s->missed |= n < 0;
 	if (n < 0 && lane->polled)
 		lane->polled->fd = -1; /* the interface is gone: the others go on */

@@ -215,13 +215,6 @@ static bool streams_show_next(struct streams *s)
 	return next[first].there;
 }
 
-void streams_show(struct streams *s, uint64_t since, const struct stop_page *stop)
-{
-	streams_look(s, since);
-	while (!stop_get(stop) && streams_show_next(s))
-		;
-}
-
 /* Whether there is something that waits for other streams to be seen. */
 static bool streams_wait(const struct streams *s)
 {
@@ -229,6 +222,16 @@ static bool streams_wait(const struct streams *s)
 
 	return eventstream_waits(s->events) || (s->packets && packetstream_waits(s->packets)) ||
 	       (s->readings && readings_peek(s->readings, &selector));
+}
+
+bool streams_show(struct streams *s, uint64_t since, const struct stop_page *stop)
+{
+	bool any = false;
+
+	streams_look(s, since);
+	while (!stop_get(stop) && streams_show_next(s))
+		any = true;
+	return any || streams_wait(s);
 }
 
 const char *streams_fault(const struct streams *s)

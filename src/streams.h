@@ -39,8 +39,9 @@ size_t streams_fds_max(const struct streams *s);
 size_t streams_fds(struct streams *s, struct pollfd *fds);
 
 /* Takes in what there is now, and shows all of it to the judge that is certain to be the next; what
- * came before SINCE is passed over. Until STOP says so. */
-void streams_show(struct streams *s, uint64_t since, const struct stop_page *stop);
+ * came before SINCE is passed over. Until STOP says so. Whether there was anything, or there is
+ * still. */
+bool streams_show(struct streams *s, uint64_t since, const struct stop_page *stop);
 
 /* Why not all of it can be looked at any more; NULL as long as it can. */
 const char *streams_fault(const struct streams *s);

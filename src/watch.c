@@ -18,6 +18,9 @@
 #include "watchlist.h"
 
 #define TELL_EVERY (NS_PER_S / 2)
+/* With records at hand nothing is decided any sooner (EVENTSTREAM_DELAY), and each that woke it
+ * would cost the task that made it microseconds. */
+#define REST (550 * NS_PER_US) /* twice is a little more than that */
 /* Of the watch instance, which holds only what the kernel has filtered: of each CPU, and in all
  * where a condition may want each of many. */
 #define WATCH_KB 64
@@ -43,6 +46,7 @@ struct watch {
 	struct streams_ring ring;
 	struct streams *streams;
 	uint64_t start; /* boot clock */
+	bool busy;      /* there were records at the last look */
 	uint64_t told;  /* boot clock: when progress was last brought up to date */
 };
 
@@ -273,6 +277,10 @@ static void watch_wait(const struct watch *w, const struct live *live, struct po
 	struct timespec timeout = { wait / NS_PER_S, wait % NS_PER_S };
 
 	fds[0] = (struct pollfd) { .fd = live->stopping ? -1 : live->engine, .events = POLLIN };
+	if (w->busy && wait > REST) {
+		timeout = (struct timespec) { 0, REST };
+		n = 1;
+	}
 	ppoll(fds, n, &timeout, NULL);
 }
 
@@ -300,11 +308,14 @@ static int watch_until_decided(struct watch *w, struct live *live, struct err *e
 	autofree struct pollfd *fds = calloc(1 + streams_fds_max(w->streams), sizeof(*fds));
 	size_t n = fds ? 1 + streams_fds(w->streams, fds + 1) : 0;
 
+	/* what is lost from here on is counted */
+	if (fds)
+		streams_show(w->streams, w->start, w->stop);
 	while (fds && !stop_get(w->stop)) {
 		if (streams_fault(w->streams) && !live->stopping)
 			return err_set(e, "%s", streams_fault(w->streams));
 		watch_wait(w, live, fds, n);
-		streams_show(w->streams, w->start, w->stop);
+		w->busy = streams_show(w->streams, w->start, w->stop);
 		watch_tell(w);
 		if (fds[0].revents)
 			live_wait(live, -1, 0);

@@ -163,8 +163,8 @@ static void who_is_slow_gets_all_of_them(void **state)
 	char expected[16];
 
 	follow(p);
-	for (int i = 0; i < 50000; i++)
-		snprintf(text + i * 8, 9, "%07d\n", i);
+	for (unsigned i = 0; i < 50000; i++)
+		snprintf(text + i * 8, 9, "%07u\n", i % 10000000);
 	put(p, "log", text, O_APPEND);
 	usleep(300000);
 	for (int i = 0; i < 50000; i++) {
