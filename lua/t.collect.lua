@@ -74,7 +74,7 @@ local function has_field(v)
       end
     end
   end
-  return type(v) == "string" and v:find("{[%w_]+}") ~= nil
+  return type(v) == "string" and v:find("{[%a_][%w_]*}") ~= nil
 end
 
 -- Fills in when it is taken. `asked` has what may name fields of the stop event.

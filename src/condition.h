@@ -27,6 +27,8 @@ struct verdict {
 	const struct selector *selector;   /* of the record, while the verdict is told */
 	const struct observation *record;  /* NULL if there is none */
 	char text[1024];                   /* one line */
+	char numbers[256]; /* "pid=7 sport=1 ": integer fields for {FIELD} that are not of the
+			      record; "" if those of the record are meant */
 };
 
 /* One entry of the plan's `stop`. */

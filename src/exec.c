@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "auto.h"
 #include "clock.h"
 #include "units.h"
 
-#define EXEC_LOOK_NS (20 * NS_PER_MS) /* how soon it is seen that it ended and left its output open */
+#define EXEC_LOOK_NS (20 * NS_PER_MS)     /* how soon it is seen that it has ended */
+#define EXEC_GOODBYE_NS (200 * NS_PER_MS) /* how long a killed one is waited for */
 
 /* A command under way. */
 struct command {
@@ -21,7 +23,7 @@ struct command {
 	size_t written, max;
 	char last; /* of what was written */
 	bool more; /* than is kept */
-	bool killed;
+	bool killed, reaped;
 	int status;
 };
 
@@ -35,7 +37,7 @@ static _Noreturn void command_become(char **argv, int output, int failed)
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setpgid(0, 0);
+	setsid(); /* no terminal, and a group of its own */
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);
 	if (chdir("/") == 0 && dup2(null, 0) == 0 && dup2(output, 1) == 1 && dup2(output, 2) == 2)
@@ -86,34 +88,43 @@ static bool command_read(struct command *c, FILE *out)
 	return true;
 }
 
-/* To the end of its output, its own end, or UNTIL. */
-static void command_follow(struct command *c, FILE *out, uint64_t until)
+/* It stays a zombie, so that its number cannot become another's. */
+static bool command_has_ended(const struct command *c)
 {
-	struct pollfd p = { .fd = c->output, .events = POLLIN };
-	bool ended = false;
-	uint64_t now;
+	siginfo_t info = { 0 };
 
-	while ((now = clock_boot()) < until) {
-		uint64_t wait = until - now < EXEC_LOOK_NS ? until - now : EXEC_LOOK_NS;
-
-		if (poll(&p, 1, wait / NS_PER_MS + 1) > 0) {
-			if (p.fd >= 0 && !command_read(c, out))
-				p.fd = -1;
-		} else if (ended) {
-			return;
-		}
-		ended = ended || waitpid(c->pid, &c->status, WNOHANG) == c->pid;
-		if (ended && p.fd < 0)
-			return;
-	}
-	c->killed = !ended;
+	return waitid(P_PID, c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
 }
 
+/* To its end and that of its output, until it is UNTIL or nobody wants it any more. */
+static void command_follow(struct command *c, FILE *out, int owner, uint64_t until)
+{
+	struct pollfd fds[] = { { .fd = c->output, .events = POLLIN }, { .fd = owner } };
+	bool idle = false;
+	uint64_t now;
+
+	while ((now = clock_boot()) < until && !fds[1].revents) {
+		uint64_t wait = until - now < EXEC_LOOK_NS ? until - now : EXEC_LOOK_NS;
+
+		idle = poll(fds, countof(fds), wait / NS_PER_MS + 1) == 0;
+		if (fds[0].revents && !command_read(c, out))
+			fds[0].fd = -1;
+		fds[0].revents = 0;
+		if (command_has_ended(c) && (idle || fds[0].fd < 0))
+			return;
+	}
+	c->killed = true;
+}
+
+/* One that is stuck in the kernel is left behind. */
 static void command_end(struct command *c)
 {
+	uint64_t until = clock_boot() + EXEC_GOODBYE_NS;
+
 	kill(-c->pid, SIGKILL); /* and what it has left in the background */
-	if (c->killed)
-		waitpid(c->pid, &c->status, 0);
+	while (!(c->reaped = waitpid(c->pid, &c->status, WNOHANG) == c->pid) &&
+	       clock_boot() < until)
+		usleep(1000);
 	close(c->output);
 }
 
@@ -123,7 +134,7 @@ static void command_conclude(const struct command *c, FILE *out, uint64_t took)
 	if (c->more)
 		fprintf(out, "it printed more than is kept; ");
 	if (c->killed)
-		fprintf(out, "killed at its deadline");
+		fprintf(out, "killed at its deadline%s", c->reaped ? "" : ", and hangs in the kernel");
 	else if (WIFSIGNALED(c->status))
 		fprintf(out, "ended by signal %d", WTERMSIG(c->status));
 	else
@@ -147,7 +158,7 @@ static char **exec_words(const json_t *argv)
 	return NULL;
 }
 
-int exec_write(FILE *out, const char *query, size_t max, bool *cut)
+int exec_write(FILE *out, const char *query, size_t max, int owner, bool *cut)
 {
 	autojson json_t *json = json_loads(query, 0, NULL);
 	autofree char **words = exec_words(json_object_get(json, "argv"));
@@ -164,7 +175,7 @@ int exec_write(FILE *out, const char *query, size_t max, bool *cut)
 			close(c.output);
 		return error;
 	}
-	command_follow(&c, out, began + deadline);
+	command_follow(&c, out, owner, began + deadline);
 	command_end(&c);
 	command_conclude(&c, out, clock_boot() - began);
 	*cut = c.more || c.killed;

@@ -132,11 +132,11 @@ static int helper_write(const struct helper *h, const struct request *q, FILE *o
 	case READER_MEMBERS:
 		return tasks_members(out, q->path);
 	case READER_TASKS:
-		return tasks_write(out, q->path);
+		return tasks_write(out, q->path, h->max, cut);
 	case READER_SOCKETS:
 		return sockets_write(out, h->netlink, q->path);
 	case READER_COMMAND:
-		return exec_write(out, q->path, h->max, cut);
+		return exec_write(out, q->path, h->max, h->requests, cut);
 	}
 	return ENOSYS;
 }
@@ -211,7 +211,10 @@ void helper_run(struct helper *h, pid_t owner)
 
 	helper_signals();
 	helper_descriptors(h);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "tracer-helper");
+	/* who runs commands sees its socket close, and ends them first */
+	if (h->kind != READER_OF_COMMANDS)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != owner)
 		_exit(0);
 	if (helper_give_up(h, &e) < 0)

@@ -131,6 +131,24 @@ static void value_print(FILE *out, uint8_t kind, const uint8_t *data, size_t siz
 	}
 }
 
+void key_numbers(const struct key *key, const struct key_part *parts, size_t n, char *text,
+		 size_t room)
+{
+	uint32_t at = 0;
+	size_t used = 0;
+
+	*text = '\0';
+	for (size_t i = 0; i < n && at + 2 <= key->size; i++) {
+		uint64_t number;
+
+		memcpy(&number, key->data + at + 2, sizeof(number));
+		if (key->data[at] == VALUE_NUMBER && parts[i].name && used + 100 < room)
+			used += snprintf(text + used, room - used, "%.64s=%lld ", parts[i].name,
+					 (long long)number);
+		at += 2 + key->data[at + 1];
+	}
+}
+
 void key_print(const struct key *key, const struct key_part *parts, size_t n, char *text,
 	       size_t room)
 {

@@ -45,6 +45,10 @@ void key_add_address(struct key *key, const void *address, size_t size); /* 4 or
  * bytes that both have. */
 int key_parts_join(struct key_part *a, struct key_part *b, struct err *e);
 
+/* "xid=7 port=2049 ", those of the values that are numbers. */
+void key_numbers(const struct key *key, const struct key_part *parts, size_t n, char *text,
+		 size_t room);
+
 /* "xid=7 port=2049", by the names of those parts. */
 void key_print(const struct key *key, const struct key_part *parts, size_t n, char *text,
 	       size_t room);

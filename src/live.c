@@ -17,6 +17,7 @@ static void live_listen(struct live *live)
 
 	if (r < 0 || (r > 0 && message.type == MESSAGE_STOP)) {
 		live->stopping = true;
+		live->orphaned |= r < 0;
 	} else if (r > 0 && message.type == MESSAGE_START) {
 		live->started = true;
 		live->since = strtoull(message.text, NULL, 10);

@@ -15,7 +15,7 @@
 #include "units.h"
 
 #define READER_ROOM_MIN (256u << 10)     /* for the answer to a pattern */
-#define READER_GOODBYE (100 * NS_PER_MS) /* how long a killed helper is waited for */
+#define READER_GOODBYE (300 * NS_PER_MS) /* how long a dismissed helper is waited for */
 
 enum slot_state { SLOT_IDLE, SLOT_BUSY, SLOT_HUNG, SLOT_DEAD };
 
@@ -142,22 +142,27 @@ static void slot_reap(const struct slot *slot, uint64_t until)
 		nanosleep(&pause, NULL);
 }
 
+/* One that runs a command ends that first, when its socket closes. */
+static void slot_dismiss(struct slot *slot, enum reader_kind kind)
+{
+	if (slot->fd >= 0)
+		close(slot->fd);
+	if (slot->pid > 0 && kind != READER_OF_COMMANDS)
+		kill(slot->pid, SIGKILL);
+}
+
 void reader_free(struct reader *reader)
 {
 	uint64_t until = clock_boot() + READER_GOODBYE;
 
 	if (!reader)
 		return;
-	for (unsigned int i = 0; i < reader->n; i++) {
-		if (reader->slots[i].pid > 0)
-			kill(reader->slots[i].pid, SIGKILL);
-	}
+	for (unsigned int i = 0; i < reader->n; i++)
+		slot_dismiss(&reader->slots[i], reader->kind);
 	for (unsigned int i = 0; i < reader->n; i++) {
 		struct slot *slot = &reader->slots[i];
 
 		slot_reap(slot, until);
-		if (slot->fd >= 0)
-			close(slot->fd);
 		if (slot->buffer)
 			munmap(slot->buffer, reader->room);
 	}

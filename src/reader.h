@@ -32,7 +32,7 @@ enum reader_op {
 	READER_MEMBERS,  /* threads as tasks_members writes them; the path says whose */
 	READER_TASKS,    /* tasks as tasks_write shows them; the path is its query */
 	READER_SOCKETS,  /* sockets as sockets_write shows them; its query */
-	READER_COMMAND,  /* what a command prints; the path is command_write's query */
+	READER_COMMAND,  /* what a command prints; the path is exec_write's query */
 };
 
 /* What its helpers may do, so what they can be asked. */

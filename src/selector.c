@@ -129,3 +129,23 @@ void selector_describe(const struct selector *s, const struct observation *o, ch
 	fclose(out);
 	text[room - 1] = '\0';
 }
+
+void selector_numbers(const struct selector *s, const struct observation *o, char *text,
+		      size_t room)
+{
+	size_t used = 0;
+
+	*text = '\0';
+	for (size_t i = 0; s->format && i < s->format->n_fields; i++) {
+		const struct field *field = &s->format->fields[i];
+		char one[200];
+		size_t n;
+
+		if (field->kind != FIELD_INT)
+			continue;
+		n = snprintf(one, sizeof(one), "%s=%lld ", field->name,
+			     (long long)field_int(field, o->data, o->size));
+		if (n < sizeof(one) && used + n < room) /* whole ones only */
+			used += snprintf(text + used, room - used, "%s", one);
+	}
+}

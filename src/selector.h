@@ -117,6 +117,10 @@ int selector_join(struct selector *const *selectors, size_t n, const struct form
 void selector_describe(const struct selector *s, const struct observation *o, char *text,
 		       size_t room);
 
+/* "pid=7 sport=1 ": the integer fields of a record of a kernel event. */
+void selector_numbers(const struct selector *s, const struct observation *o, char *text,
+		      size_t room);
+
 /* What both kinds that watch a kernel event have in common. */
 int selector_event_find(const struct selector *s, struct key_part *part, struct err *e);
 bool selector_event_read(const struct selector *s, const struct observation *o,

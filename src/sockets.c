@@ -14,6 +14,8 @@
 
 #include "auto.h"
 
+#define SOCKETS_ROOM 32768 /* for one answer of the kernel, bytes */
+
 /* What was asked for; the lists are NULL where everything passes. */
 struct socket_query {
 	FILE *out;
@@ -145,7 +147,7 @@ static int socket_take(const struct nlmsghdr *head, void *arg)
 static int sockets_dump(struct mnl_socket *netlink, int family, int protocol,
 			struct socket_query *q)
 {
-	char buffer[MNL_SOCKET_BUFFER_SIZE];
+	char buffer[SOCKETS_ROOM];
 	struct nlmsghdr *head = mnl_nlmsg_put_header(buffer);
 	struct inet_diag_req_v2 *rq;
 	int r = MNL_CB_OK;
@@ -188,8 +190,8 @@ int sockets_write(FILE *out, struct mnl_socket *netlink, const char *query)
 		for (size_t family = 0; family < countof(families); family++) {
 			int error = sockets_dump(netlink, families[family], protocols[i].number, &q);
 
-			/* a kernel without IPv6 has none of its sockets */
-			if (error && families[family] == AF_INET)
+			/* a kernel without a protocol has none of its sockets, unless it was asked for */
+			if (error && (error != ENOENT || (wanted && families[family] == AF_INET)))
 				return error;
 		}
 	}

@@ -109,7 +109,8 @@ struct live {
 	bool started;   /* the engine has said start */
 	uint64_t since; /* boot clock: when that was; what came later counts, though it was said
 			   late */
-	bool stopping;  /* the engine has said stop, or is gone */
+	bool stopping;  /* the engine has said stop, or is gone: */
+	bool orphaned;
 };
 
 /* What the saving process is given. */

@@ -26,6 +26,8 @@ struct stop_record {
 	int32_t pid;        /* of the event's task, -1 if it has none */
 	char comm[16];      /* of that task; filled in later, when there is time to look it up */
 	char text[1024];    /* one line: the event with its fields, or the cause */
+	char numbers[1024]; /* "pid=7 sport=1 ": its integer fields, which {FIELD} stands for; never
+			       from text, which others have a say in */
 };
 
 struct stop_page;

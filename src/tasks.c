@@ -12,8 +12,12 @@
 #include <unistd.h>
 
 #include "auto.h"
+#include "clock.h"
+#include "reader.h"
+#include "text.h"
 
 #define STACK_DEPTH 12
+#define TASKS_WRITE_NS (READER_DEADLINE / 4 * 3) /* so that there is an answer in time */
 
 /* A small file of a task; "" if it is gone. */
 static void task_read(int task, const char *file, char *text, size_t room)
@@ -154,7 +158,7 @@ static bool task_is_in_cgroup(int task, const char *cgroup)
 		const char *path = strstr(line, ":/");
 
 		if (path && !strncmp(path + 1, cgroup, n) &&
-		    (cgroup[n - 1] == '/' || strchr("/", path[1 + n])))
+		    ((n && cgroup[n - 1] == '/') || strchr("/", path[1 + n])))
 			return true;
 	}
 	return false;
@@ -222,6 +226,9 @@ struct task_query {
 	const char *cgroup, *states;
 	FILE *out;
 	size_t shown;
+	off_t max;
+	uint64_t until; /* boot clock */
+	bool cut;
 };
 
 static void auto_query(struct task_query *q)
@@ -271,9 +278,11 @@ static void task_copy(FILE *out, int task, const char *file)
 static void task_files(FILE *out, int task)
 {
 	autoclose int fd = openat(task, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	autoclosedir DIR *dir = fd < 0 ? NULL : fdopendir(dup(fd));
+	autoclosedir DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
+	if (dir)
+		take_fd(&fd);
 	fputs("-- open files\n", out);
 	while (dir && (entry = readdir(dir))) {
 		char target[4096];
@@ -281,8 +290,11 @@ static void task_files(FILE *out, int task)
 						  : readlinkat(dirfd(dir), entry->d_name, target,
 							       sizeof(target) - 1);
 
-		if (n >= 0)
-			fprintf(out, "%s %.*s\n", entry->d_name, (int)n, target);
+		if (n < 0)
+			continue;
+		fprintf(out, "%s ", entry->d_name);
+		text_put(out, target, n);
+		fputc('\n', out);
 	}
 }
 
@@ -291,7 +303,9 @@ static void task_show(FILE *out, int task, int pid, int tid, const char *comm, c
 	char waits[200];
 
 	task_read(task, "wchan", waits, sizeof(waits));
-	fprintf(out, "== task %d '%s', state %c", tid, comm, state);
+	fprintf(out, "== task %d '", tid);
+	text_put(out, comm, strlen(comm));
+	fprintf(out, "', state %c", state);
 	if (tid != pid)
 		fprintf(out, ", of process %d", pid);
 	if (*waits && strcmp(waits, "0"))
@@ -310,7 +324,8 @@ static void query_visit(void *arg, int task, int pid, int tid)
 	struct task_query *q = arg;
 	char stat[1024], *open, *close;
 
-	if (!query_has_pid(q, pid, tid))
+	q->cut = q->cut || ftello(q->out) > q->max || clock_boot() > q->until;
+	if (q->cut || !query_has_pid(q, pid, tid))
 		return;
 	task_read(task, "stat", stat, sizeof(stat));
 	open = strchr(stat, '(');
@@ -324,10 +339,13 @@ static void query_visit(void *arg, int task, int pid, int tid)
 	q->shown++;
 }
 
-int tasks_write(FILE *out, const char *query)
+int tasks_write(FILE *out, const char *query, size_t max, bool *cut)
 {
 	__attribute__((cleanup(auto_query))) struct task_query q = {
-		.json = json_loads(query, 0, NULL), .out = out
+		.json = json_loads(query, 0, NULL),
+		.out = out,
+		.max = max,
+		.until = clock_boot() + TASKS_WRITE_NS,
 	};
 
 	if (!q.json)
@@ -337,6 +355,7 @@ int tasks_write(FILE *out, const char *query)
 	q.cgroup = json_string_value(json_object_get(q.json, "cgroup"));
 	q.states = json_string_value(json_object_get(q.json, "state"));
 	tasks_each(query_visit, &q);
+	*cut = q.cut;
 	if (!q.shown)
 		fputs("# there was no such task\n", out);
 	return 0;

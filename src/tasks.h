@@ -1,6 +1,7 @@
 /* Tasks, as /proc shows them. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -16,5 +17,6 @@ int tasks_members(FILE *out, const char *who);
 
 /* Writes what /proc tells of each task that passes QUERY, a JSON object of what is asked for: "pid"
  * (list: of a process, or of a thread of one; numbers, or their digits), "comm" (list), "cgroup"
- * (it, or one below), "state" (one of these letters). Returns 0 or an errno. */
-int tasks_write(FILE *out, const char *query);
+ * (it, or one below), "state" (one of these letters), until it is more than MAX bytes, or takes too long: *cut then. Returns 0 or an
+ * errno. */
+int tasks_write(FILE *out, const char *query, size_t max, bool *cut);

@@ -14,6 +14,7 @@
 #include "live.h"
 #include "message.h"
 #include "streams.h"
+#include "text.h"
 #include "units.h"
 #include "watchlist.h"
 
@@ -230,8 +231,7 @@ static void watch_count(struct watch *w, const struct verdict *verdict)
 	if (progress->fired++)
 		return;
 	progress->first = verdict->time;
-	snprintf(progress->text, sizeof(progress->text), "%.*s", (int)sizeof(progress->text) - 1,
-		 verdict->text);
+	text_escape(progress->text, sizeof(progress->text), verdict->text);
 }
 
 static void watch_fired(void *arg, const struct verdict *verdict)
@@ -254,7 +254,11 @@ static void watch_fired(void *arg, const struct verdict *verdict)
 		return;
 	if (!w->plan->post) /* first of all, before anything is looked up or told */
 		switches_off(w->switches, w->n_switches, &ignored);
-	snprintf(record.text, sizeof(record.text), "%s", verdict->text);
+	text_escape(record.text, sizeof(record.text), verdict->text);
+	snprintf(record.numbers, sizeof(record.numbers), "%s", verdict->numbers);
+	if (verdict->record && !*record.numbers)
+		selector_numbers(verdict->selector, verdict->record, record.numbers,
+				 sizeof(record.numbers));
 	stop_decide(w->stop, &record);
 }
 

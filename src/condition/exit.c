@@ -106,6 +106,7 @@ static void exit_fire(struct condition *c, const struct selector *s, const struc
 	selector_describe(s, o, text, sizeof(text));
 	snprintf(verdict.text, sizeof(verdict.text), "process %d of %s '%s' ended: %s", pid,
 		 exit_keys[exit_of->by], exit_of->what, text);
+	snprintf(verdict.numbers, sizeof(verdict.numbers), "pid=%d ", pid);
 	judge_fire(c, &verdict);
 }
 

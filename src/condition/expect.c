@@ -127,6 +127,8 @@ static void expect_fire(struct condition *c, const struct obligation *owed, uint
 	char key[400] = "";
 
 	key_print(&owed->key, expect->parts[ON], expect->n_parts, key, sizeof(key));
+	key_numbers(&owed->key, expect->parts[ON], expect->n_parts, verdict.numbers,
+		    sizeof(verdict.numbers));
 	snprintf(verdict.text, sizeof(verdict.text),
 		 "%s%snothing has answered within %s; %u more are waiting", key, *key ? ": " : "",
 		 duration_text(expect->within).text, obligations_count(c->state) - 1);

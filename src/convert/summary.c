@@ -34,8 +34,8 @@ static void summary_stop(FILE *out, const json_t *manifest)
 	if (json_is_true(json_object_get(stop, "drill")))
 		fputs("             A DRILL: it did not happen\n", out);
 	if (json_is_false(json_object_get(stop, "certain")))
-		fputs("             UNCERTAIN: records were lost before it, an earlier hit may be "
-		      "missing\n",
+		fputs("             UNCERTAIN: records were lost before it, which may have made it "
+		      "otherwise\n",
 		      out);
 }
 

@@ -1,6 +1,9 @@
 /* What a command prints (exec.h): only where the user has allowed it. */
 #include "auto.h"
 #include "taken.h"
+#include "units.h"
+
+#define EXEC_DEADLINE_MAX (600 * NS_PER_S)
 
 static const struct taken_kind exec_kind = {
 	.what = "commands",
@@ -8,7 +11,7 @@ static const struct taken_kind exec_kind = {
 	.op = READER_COMMAND,
 	.reader = READER_OF_COMMANDS,
 	.helpers = 2,
-	.costly = true,
+	.expected = 16384,
 };
 
 static int exec_decode(struct source *s, struct err *e)
@@ -19,13 +22,16 @@ static int exec_decode(struct source *s, struct err *e)
 	};
 
 	const json_t *argv = json_object_get(s->spec, "argv");
+	const json_t *deadline = json_object_get(s->spec, "deadline");
 
 	if (taken_decode(s, &exec_kind, e) < 0)
 		return e->code;
 	if (!json_is_string(json_array_get(argv, 0)))
 		return err_set(e, "a command has a name");
-	if (!json_is_integer(json_object_get(s->spec, "deadline")))
-		return err_set(e, "a command has a deadline");
+	if (!json_is_integer(deadline) || 
+	    json_integer_value(deadline) > (json_int_t)EXEC_DEADLINE_MAX)
+		return err_set(e, "a command has a deadline, of %s at most",
+			       duration_text(EXEC_DEADLINE_MAX).text);
 	return taken_add_query(s, words, countof(words), e);
 }
 

@@ -1,9 +1,11 @@
 #include "logline.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "auto.h"
 #include "io.h"
+#include "text.h"
 #include "units.h"
 
 FILE *logline_create(const struct source *s, const struct save *save, struct err *e)
@@ -46,15 +48,13 @@ void logline_write(FILE *out, const struct save *save, const struct logline *lin
 		 clock_utc(save_wall(save, line->time)).text, (uint64_t)(line->time / NS_PER_S),
 		 (uint64_t)(line->time % NS_PER_S), logline_level(line->level));
 	fprintf(out, "%s%s", prefix, line->continued ? "... " : "");
-	for (size_t i = 0; i < line->size; i++) {
-		unsigned char c = line->text[i];
-
-		if (c == '\n')
-			fprintf(out, "\n%s", prefix);
-		else if ((c < ' ' && c != '\t') || c == 0x7f)
-			fprintf(out, "\\x%02x", c);
-		else
-			fputc(c, out);
+	for (const char *at = line->text, *end = at + line->size, *newline; at < end;
+	     at = newline + 1) {
+		newline = memchr(at, '\n', end - at);
+		text_put(out, at, (newline ? newline : end) - at);
+		if (!newline)
+			break;
+		fprintf(out, "\n%s", prefix);
 	}
 	fputc('\n', out);
 }

@@ -8,6 +8,7 @@ static const struct taken_kind sockets_kind = {
 	.op = READER_SOCKETS,
 	.reader = READER_OF_SOCKETS,
 	.helpers = 2,
+	.expected = 16384, /* to ask for them can load modules of the kernel */
 };
 
 static int sockets_decode(struct source *s, struct err *e)

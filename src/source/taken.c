@@ -267,8 +267,6 @@ static int measure_item(struct measure *m, const struct taken_item *item, struct
 {
 	int error;
 
-	if (m->taken->kind->costly)
-		return m->bytes += m->taken->max, 0;
 	if (item->template)
 		return 0;
 	if (!m->taken->kind->dir)
@@ -309,10 +307,11 @@ int taken_probe(struct source *s, struct cost *cost, struct err *e)
 	const struct reader_setup setup = taken_reader(taken);
 	uint64_t bytes;
 
-	if (reader_create(&m.reader, &setup, e) < 0)
+	m.bytes = taken->kind->expected;
+	if (!m.bytes && reader_create(&m.reader, &setup, e) < 0)
 		return e->code;
 	m.until = clock_boot() + TAKEN_MEASURE_NS;
-	for (size_t i = 0; i < taken->n; i++) {
+	for (size_t i = 0; m.reader && i < taken->n; i++) {
 		if (measure_item(&m, &taken->items[i], e) < 0)
 			return e->code;
 	}

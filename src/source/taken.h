@@ -45,7 +45,7 @@ struct taken_kind {
 	enum reader_op op;
 	enum reader_kind reader;
 	unsigned int helpers;
-	bool costly; /* not to be tried before the start */
+	size_t expected; /* bytes of an answer, where it is not to be tried before the start; else 0 */
 };
 
 struct taken_item {

@@ -122,6 +122,9 @@ static void run_finish(struct run *run)
 	uint64_t until = clock_boot() + RUN_FINISH_NS + run->taken->deadline;
 	struct queue *samples = &run->queues[TAKEN_SAMPLE];
 
+	/* nobody is there to see what a command does, and recover is not to meet it */
+	if (run->live->orphaned && run->taken->kind->reader == READER_OF_COMMANDS)
+		return;
 	run_stop_begin(run);
 	samples->n = samples->next;
 	run_dispatch(run);

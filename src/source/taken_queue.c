@@ -88,6 +88,7 @@ uint32_t job_what(const struct run *run, struct job job, const struct reader_ans
 void job_note(struct run *run, struct taken_entry entry, const char *path, const char *note)
 {
 	char buffer[sizeof(entry) + 2 * PATH_MAX];
+	off_t before = lseek(run->index, 0, SEEK_CUR);
 	struct err e = ERR_INIT;
 
 	entry.path_size = strnlen(path, PATH_MAX);
@@ -95,7 +96,11 @@ void job_note(struct run *run, struct taken_entry entry, const char *path, const
 	memcpy(buffer, &entry, sizeof(entry));
 	memcpy(buffer + sizeof(entry), path, entry.path_size);
 	memcpy(buffer + sizeof(entry) + entry.path_size, note, entry.note_size);
-	if (io_write(run->index, buffer, sizeof(entry) + entry.path_size + entry.note_size, &e) < 0)
+	if (io_write(run->index, buffer, sizeof(entry) + entry.path_size + entry.note_size, &e) ==
+	    0)
+		return;
+	/* what comes behind half an entry could not be read */
+	if (ftruncate(run->index, before) == 0 && lseek(run->index, before, SEEK_SET) == before)
 		live_say(run->live, "source '%s' cannot note '%s': %s", run->s->name, path, e.text);
 }
 

@@ -20,6 +20,7 @@
 #include "auto.h"
 #include "io.h"
 #include "reader.h"
+#include "text.h"
 #include "units.h"
 
 #define NAMES_SIZE_MAX ((size_t)TAKEN_NAMES_MAX * 256)
@@ -50,19 +51,6 @@ struct place {
 	uint32_t kind;
 };
 
-/* Text of others in a line of ours: nothing in it ends the line or speaks to a terminal. */
-static void saver_put(FILE *f, const char *text)
-{
-	for (; *text; text++) {
-		unsigned char c = *text;
-
-		if (c < ' ' || c == 0x7f || c == '\\')
-			fprintf(f, "\\x%02x", c);
-		else
-			fputc(c, f);
-	}
-}
-
 static void saver_error(struct saver *v, enum taken_phase phase, const char *path, const char *what)
 {
 	FILE *f = v->errors[phase];
@@ -72,9 +60,10 @@ static void saver_error(struct saver *v, enum taken_phase phase, const char *pat
 			open_memstream(&v->errors_text[phase], &v->errors_size[phase]);
 	if (!f)
 		return;
-	saver_put(f, v->taken->kind->dir ? v->s->name : path);
+	path = v->taken->kind->dir ? v->s->name : path;
+	text_put(f, path, strlen(path));
 	fputc('\t', f);
-	saver_put(f, what);
+	text_put(f, what, strlen(what));
 	fputc('\n', f);
 }
 
@@ -413,7 +402,7 @@ static void saver_conclude(struct saver *v)
 	report->outcome = OUTCOME_OK;
 	if (v->truncated) {
 		report->outcome = OUTCOME_TRUNCATED;
-		snprintf(report->note, sizeof(report->note), v->taken->kind->costly
+		snprintf(report->note, sizeof(report->note), v->taken->kind->reader == READER_OF_COMMANDS
 				 ? "a command printed more than is kept, or was killed at its deadline"
 				 : "there was more than is kept of it");
 	}

@@ -12,25 +12,19 @@
 #include "io.h"
 #include "stop.h"
 
-/* An integer "NAME=VALUE" in the event's text, as decimal digits. */
-static bool field_in_text(const char *text, const char *name, size_t n, char *value, size_t size)
+/* The value of "NAME=VALUE " among the numbers of the stop. */
+static bool field_number(const char *numbers, const char *name, size_t n, char *value, size_t size)
 {
-	for (const char *at = text; (at = strchr(at, '=')); at++) {
-		const char *end = at + 1 + strcspn(at + 1, " ,;)]}\t\n");
-		char *rest;
-		long long number;
+	for (const char *at = numbers; *at; at += strcspn(at, " ") + 1) {
+		size_t length = strcspn(at, " ");
 
-		if ((size_t)(at - text) < n || strncmp(at - n, name, n) != 0)
-			continue;
-		if (at - n > text &&
-		    (isalnum((unsigned char)at[-(long)n - 1]) || at[-(long)n - 1] == '_'))
-			continue;
-		errno = 0;
-		number = strtoll(at + 1, &rest, at[1] == '0' && at[2] == 'x' ? 16 : 10);
-		if (errno || rest == at + 1 || rest != end || isspace((unsigned char)at[1]))
-			return false;
-		snprintf(value, size, "%lld", number);
-		return true;
+		if (length > n + 1 && !strncmp(at, name, n) && at[n] == '=' &&
+		    length - n - 1 < size) {
+			snprintf(value, size, "%.*s", (int)(length - n - 1), at + n + 1);
+			return true;
+		}
+		if (!at[length])
+			break;
 	}
 	return false;
 }
@@ -44,15 +38,15 @@ static bool field_value(const struct stop_record *stop, const char *name, size_t
 
 	if (!stop)
 		return false;
-	if (field_in_text(stop->text, name, n, value, size))
+	if (field_number(stop->numbers, name, n, value, size))
 		return true;
 	snprintf(value, size, "%d", stop->pid);
 	return is_task && stop->pid >= 0;
 }
 
 /* Puts the fields of the stop event into a text. Returns false with the sentence in NOTE. */
-static bool template_expand(const struct stop_record *stop, const char *path, char *text,
-			    char *note, size_t size)
+static bool template_expand(const struct stop_record *stop, const char *path, bool command,
+			    char *text, char *note, size_t size)
 {
 	size_t used = 0;
 
@@ -63,6 +57,11 @@ static bool template_expand(const struct stop_record *stop, const char *path, ch
 		if (n && !field_value(stop, path + 1, n - 2, value, sizeof(value))) {
 			snprintf(note, size, "the stop has no integer field '%.*s'", (int)n - 2,
 				 path + 1);
+			return false;
+		}
+		if (n && command && *value == '-') { /* that is an option, or a group of processes */
+			snprintf(note, size, "'%.*s' is negative, and not for a command",
+				 (int)n - 2, path + 1);
 			return false;
 		}
 		if (used + strlen(value) >= PATH_MAX) {
@@ -79,7 +78,9 @@ static void snapshot_template(struct run *run, struct job job, const char *path)
 {
 	char text[PATH_MAX], note[200];
 
-	if (template_expand(stop_get(run->live->stop), path, text, note, sizeof(note)))
+	bool command = run->taken->kind->reader == READER_OF_COMMANDS;
+
+	if (template_expand(stop_get(run->live->stop), path, command, text, note, sizeof(note)))
 		queue_text(run, job, text);
 	else
 		job_fail(run, job, path, ENODATA, note);

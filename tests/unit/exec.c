@@ -26,7 +26,7 @@ static char *run(const char *query, size_t max, int error, bool cut)
 	bool was_cut = false;
 
 	assert_non_null(out);
-	assert_int_equal(exec_write(out, query, max, &was_cut), error);
+	assert_int_equal(exec_write(out, query, max, -1, &was_cut), error);
 	fclose(out);
 	assert_int_equal(was_cut, cut);
 	return text;

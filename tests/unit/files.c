@@ -483,7 +483,8 @@ static void fields_of_the_stop_stand_in_paths(void **state)
 {
 	struct bench *b = *state;
 	struct stop_record record = { .pid = 77,
-				      .text = "conn: prev_fd=9 fd=0x1f, name=../etc flags=3;" };
+				      .text = "conn: flags=9 name=7 unknown=8",
+				      .numbers = "prev_fd=9 fd=31 flags=3 " };
 	autofree char *stop = NULL;
 
 	put(b, "p77", "pid");
@@ -506,7 +507,8 @@ static void fields_of_the_stop_stand_in_paths(void **state)
 static void an_events_own_pid_comes_before_its_tasks(void **state)
 {
 	struct bench *b = *state;
-	struct stop_record record = { .pid = 77, .text = "oom:mark_victim pid=88" };
+	struct stop_record record = { .pid = 77, .text = "oom:mark_victim comm=pid=99 pid=88",
+				      .numbers = "pid=88 " };
 
 	put(b, "p88", "victim");
 	put(b, "t77", "task");

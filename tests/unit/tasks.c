@@ -24,10 +24,11 @@ static char *shown(const char *format, int number)
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
+	bool cut;
 
 	assert_non_null(out);
 	assert_true(asprintf(&query, format, number) > 0);
-	assert_int_equal(tasks_write(out, query), 0);
+	assert_int_equal(tasks_write(out, query, 1 << 20, &cut), 0);
 	fclose(out);
 	return text;
 }
@@ -85,9 +86,10 @@ static void garbage_is_refused(void **state)
 	autofree char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
+	bool cut;
 
 	(void)state;
-	assert_int_equal(tasks_write(out, "no JSON"), EINVAL);
+	assert_int_equal(tasks_write(out, "no JSON", 100, &cut), EINVAL);
 	assert_int_equal(tasks_members(out, "uid 0"), EINVAL);
 	fclose(out);
 }
