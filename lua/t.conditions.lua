@@ -298,9 +298,9 @@ local codes = types.integer(0, 255, "an exit code from 0 to 255")
 local function exit_of(spec)
   local by = spec.exe and "exe" or spec.cgroup and "cgroup" or "comm"
   spec.type = "exit"
-  spec.ends = spec.code
+  spec.ends = { type = "event", event = "sched:sched_process_exit" }
+  spec.code = spec.code
     and { type = "event", event = "syscalls:sys_enter_exit_group", filter = "error_code == " .. spec.code }
-    or { type = "event", event = "sched:sched_process_exit" }
   spec.begins = { type = "event", event = "task:task_newtask" }
   spec.changes = { type = "event", event = by == "cgroup" and "cgroup:cgroup_attach_task" or "sched:sched_process_exec" }
   spec.look = { type = "members", of = by .. " " .. spec[by], every = 1000000000 }

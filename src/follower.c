@@ -9,23 +9,26 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "auto.h"
 #include "clock.h"
 #include "followlog.h"
 #include "io.h"
-#include "reader.h"
 #include "sandbox.h"
+#include "worker.h"
 #include "units.h"
 
 #define FOLLOWER_GOODBYE (100 * NS_PER_MS)
 #define FOLLOWER_READY (10 * NS_PER_S)
+#define FOLLOWER_PAUSE (2 * NS_PER_MS) /* between two looks */
 
 struct packet {
 	uint64_t time;
 	uint32_t priority;
 	uint32_t size;
+	uint32_t is_mark;
 	char text[FOLLOWER_LINE];
 };
 
@@ -42,36 +45,26 @@ static const struct followlog_ops *follower_ops(const char *log)
 
 int follower_probe(const char *log, struct err *e)
 {
-	const struct reader_setup setup = { .helpers = 1, .max = 1 };
-	struct reader_answer a;
-	struct reader *reader;
-	void *opened;
+	struct follower *f;
 
-	if (!strcmp(log, FOLLOWER_JOURNAL)) {
-		if (journal_log.open(&opened, log, e) < 0)
-			return err_exit(e, EXIT_HOST);
-		journal_log.close(opened);
-		return 0;
-	}
-	if (reader_create(&reader, &setup, e) < 0)
-		return e->code;
-	reader_call(reader, READER_READ, log, &a);
-	reader_free(reader);
-	if (!a.error)
-		return 0;
-	err_set(e, "the log '%s' cannot be followed: %s", log, reader_error_text(a.error));
-	return err_exit(e, EXIT_HOST);
+	if (follower_open(&f, log, FOLLOW_NOW, e) < 0)
+		return err_exit(e, EXIT_HOST);
+	follower_close(f);
+	return 0;
 }
 
 /* In the process of its own: */
 
 static int follower_emit(void *arg, const struct followed *line)
 {
-	struct packet packet = { .time = line->time, .priority = line->priority };
+	struct packet packet = { .time = line->time,
+				 .priority = line->priority,
+				 .is_mark = !line->text };
 	const int *fd = arg;
 
 	packet.size = line->size < FOLLOWER_LINE ? line->size : FOLLOWER_LINE;
-	memcpy(packet.text, line->text, packet.size);
+	if (line->text)
+		memcpy(packet.text, line->text, packet.size);
 	return send(*fd, &packet, offsetof(struct packet, text) + packet.size, MSG_NOSIGNAL) < 0
 		       ? -errno
 		       : 0;
@@ -84,44 +77,53 @@ static bool follower_is_wanted(int fd)
 	return poll(&p, 1, 0) == 0;
 }
 
-/* Says that it is ready by an empty line. */
-static void follower_follow(int fd, const char *log, pid_t owner)
+/* The time goes with the mark of before it looked. */
+static int follower_take(const struct followlog_ops *ops, void *opened, int fd)
+{
+	const struct followed mark = { .time = clock_boot() };
+	int r = ops->take(opened, follower_emit, &fd);
+
+	return r == 1 ? follower_emit(&fd, &mark) : r;
+}
+
+/* Says that it is ready by its first mark; else why not by a line. */
+static void follower_follow(int fd, const char *log, enum follow follow, pid_t owner)
 {
 	const struct followlog_ops *ops = follower_ops(log);
-	struct followed ready = { .time = 1, .text = "" };
+	struct followed ready = { .time = clock_boot() };
+	const struct timespec pause = { .tv_nsec = FOLLOWER_PAUSE };
 	struct err e = ERR_INIT;
 	void *opened;
 
-	for (int sig = 1; sig < NSIG; sig++)
-		if (sig != SIGCHLD)
-			signal(sig, SIG_IGN);
+	worker_signals();
 	prctl(PR_SET_NAME, "tracer-follow");
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != owner || dup2(fd, 0) != 0)
 		return;
 	fd = 0;
 	io_close_from(1);
-	if (ops->open(&opened, log, &e) < 0 || sandbox_enter(SANDBOX_READER, &e) < 0)
+	if (ops->open(&opened, log, follow, &e) < 0 || sandbox_enter(SANDBOX_READER, &e) < 0)
 		ready = (struct followed) { .text = e.text, .size = strlen(e.text) };
-	if (follower_emit(&fd, &ready) < 0 || !ready.time)
+	if (follower_emit(&fd, &ready) < 0 || ready.text)
 		return;
-	while (follower_is_wanted(fd) && ops->take(opened, follower_emit, &fd) == 0)
+	while (follower_is_wanted(fd) && follower_take(ops, opened, fd) >= 0) {
 		ops->wait(opened);
+		nanosleep(&pause, NULL); /* what wakes it up may be of others, and often */
+	}
 }
 
 static int follower_await(struct follower *f, struct err *e)
 {
 	struct pollfd p = { .fd = f->fd, .events = POLLIN };
-	struct followed line = { .text = "" };
+	struct followed line = { .text = NULL };
 
 	poll(&p, 1, FOLLOWER_READY / NS_PER_MS);
-	if (follower_next(f, &line) > 0 && line.time)
-		return 0;
-	return err_set(e, "%.*s", line.size ? (int)line.size : 60,
-		       line.size ? line.text : "the process that follows the log is not ready");
+	if (follower_next(f, &line) <= 0)
+		return err_set(e, "the process that follows the log is not ready");
+	return line.text ? err_set(e, "%.*s", (int)line.size, line.text) : 0;
 }
 
-int follower_open(struct follower **ret, const char *log, struct err *e)
+int follower_open(struct follower **ret, const char *log, enum follow follow, struct err *e)
 {
 	struct follower *f = calloc(1, sizeof(*f));
 	pid_t owner = getpid();
@@ -137,7 +139,7 @@ int follower_open(struct follower **ret, const char *log, struct err *e)
 	f->pid = fork();
 	if (f->pid == 0) {
 		close(pair[0]);
-		follower_follow(pair[1], log, owner);
+		follower_follow(pair[1], log, follow, owner);
 		_exit(0);
 	}
 	close(pair[1]);
@@ -145,7 +147,7 @@ int follower_open(struct follower **ret, const char *log, struct err *e)
 		if (f->pid < 0)
 			err_sys(e, "cannot fork");
 		follower_close(f);
-		return err_wrap(e, "the log '%s'", log);
+		return err_wrap(e, "the log '%s' cannot be followed", log);
 	}
 	*ret = f;
 	return 0;
@@ -182,7 +184,7 @@ int follower_next(struct follower *f, struct followed *line)
 		return -EPIPE;
 	*line = (struct followed) { .time = f->packet.time,
 				    .priority = f->packet.priority,
-				    .text = f->packet.text,
+				    .text = f->packet.is_mark ? NULL : f->packet.text,
 				    .size = f->packet.size };
 	return 1;
 }

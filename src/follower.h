@@ -7,13 +7,16 @@
 
 #include "err.h"
 
-#define FOLLOWER_LATE (250 * 1000000ull) /* ns; within that a line is seen */
+#define FOLLOWER_LATE (250 * 1000000ull)  /* ns; within that a line is seen */
+#define FOLLOWER_BLIND (2 * 1000000000ull) /* ns; who has not reached the end of its log for so long
+					      does not see it */
 #define FOLLOWER_LINE 8192u              /* bytes of a line; what is longer is cut */
 
 #define FOLLOWER_JOURNAL "journal" /* the name of the journal; of a file it is its path */
 
 struct follower;
 
+/* A line, or with `text` NULL a mark: all that was in the log at that time has come. */
 struct followed {
 	uint64_t time;     /* boot clock: when the journal got it; of a file when it was read */
 	uint32_t priority; /* of syslog(3), UINT32_MAX if it has none */
@@ -21,12 +24,17 @@ struct followed {
 	size_t size;
 };
 
-/* Whether this host has that log; as root. What it lacks is EXIT_HOST. */
-int follower_probe(const char *log, struct err *e);
+enum follow {
+	FOLLOW_NOW,   /* the log has to be there */
+	FOLLOW_LATER, /* a file may be missing: it is waited for */
+};
 
 /* With root's privileges; the process is at its place in the log when this returns. *ret is the
- * caller's. */
-int follower_open(struct follower **ret, const char *log, struct err *e);
+ * caller's. What the host lacks is EXIT_HOST. */
+int follower_open(struct follower **ret, const char *log, enum follow follow, struct err *e);
+
+/* Whether this host has that log; as root. */
+int follower_probe(const char *log, struct err *e);
 
 /* NULL is fine. */
 void follower_close(struct follower *f);
@@ -34,5 +42,5 @@ void follower_close(struct follower *f);
 /* Readable when there is a line. */
 int follower_fd(const struct follower *f);
 
-/* The next line. Returns 1, 0 if there is none now, -EPIPE if the process is gone. */
+/* The next line or mark. Returns 1, 0 if there is none now, -EPIPE if the process is gone. */
 int follower_next(struct follower *f, struct followed *line);

@@ -18,18 +18,7 @@
 #include "sandbox.h"
 #include "sockets.h"
 #include "tasks.h"
-
-static void helper_signals(void)
-{
-	static const int ignored[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGTSTP, SIGPIPE };
-	sigset_t none;
-
-	for (size_t i = 0; i < countof(ignored); i++)
-		signal(ignored[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
+#include "worker.h"
 
 /* Requests become descriptor 0, answers 1, and nothing else stays. */
 static void helper_descriptors(struct helper *h)
@@ -209,7 +198,7 @@ void helper_run(struct helper *h, pid_t owner)
 	struct reply ready = { .slot = h->slot };
 	struct err e = ERR_INIT;
 
-	helper_signals();
+	worker_signals();
 	helper_descriptors(h);
 	prctl(PR_SET_NAME, "tracer-helper");
 	/* who runs commands sees its socket close, and ends them first */

@@ -40,9 +40,20 @@ struct journal {
 	char line[FOLLOWER_LINE];
 };
 
+/* What it may want later, when nothing can be loaded any more: entries can be compressed. */
+static void journal_load_others(void)
+{
+	static const char *const others[] = { "libzstd.so.1", "liblz4.so.1", "liblzma.so.5" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		dlopen(others[i], RTLD_NOW | RTLD_LOCAL);
+}
+
 static int journal_load(struct journal *journal, struct err *e)
 {
 	void *library = dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);
+
+	journal_load_others();
 
 	if (!library)
 		return err_set(e, "this host has no journal: %s", dlerror());
@@ -79,11 +90,12 @@ static void journal_close(void *log)
 	free(journal);
 }
 
-static int journal_open(void **ret, const char *log, struct err *e)
+static int journal_open(void **ret, const char *log, enum follow follow, struct err *e)
 {
 	struct journal *journal = calloc(1, sizeof(*journal));
 
 	(void)log;
+	(void)follow;
 	if (!journal)
 		return err_set(e, "no memory");
 	if (journal_load(journal, e) < 0 || journal_begin(journal, e) < 0) {
@@ -146,12 +158,10 @@ static int journal_take(void *log, followlog_emit *emit, void *arg)
 	struct journal *journal = log;
 	int r;
 
-	while ((r = journal->next(journal->j)) > 0) {
-		r = journal_entry(journal, emit, arg);
-		if (r < 0)
-			return r;
-	}
-	return 0; /* one that cannot be read now may be later */
+	while ((r = journal->next(journal->j)) > 0)
+		if (journal_entry(journal, emit, arg) < 0)
+			return -EPIPE;
+	return r == 0;
 }
 
 static void journal_wait(void *log)
@@ -169,5 +179,4 @@ const struct followlog_ops journal_log = {
 	.open = journal_open,
 	.take = journal_take,
 	.wait = journal_wait,
-	.close = journal_close,
 };

@@ -14,6 +14,7 @@
 #include "units.h"
 
 #define PATHS_MAX 65536 /* bytes of paths that are known of one pattern */
+#define LINES_MAX 256   /* of a log, between two looks at the rest */
 
 /* One selector's. */
 struct lane {
@@ -21,7 +22,10 @@ struct lane {
 	const struct reading_selector *reading;
 	uint64_t due; /* the next reading */
 	bool asked;
-	struct follower *follower; /* of lines */
+	struct follower *follower; /* of lines: */
+	uint64_t marked;	   /* boot clock: all up to then has come */
+	bool behind;		   /* there is more than was taken */
+	bool blind;		   /* it has not been at the end for too long */
 	int fd;                    /* of pressure, of lines */
 	struct pollfd *polled; /* the kernel tells it once, to whoever polls first */
 	char *known; /* of paths: those that were there, each ended by a NUL; NULL before the first
@@ -44,9 +48,11 @@ struct readings {
 	struct queued *first, **last;
 	uint64_t now;
 	const char *fault;
+	bool missed;
 };
 
-static int lane_open(struct lane *lane, const struct selector *selector, struct err *e)
+static int lane_open(struct lane *lane, const struct selector *selector, enum follow follow,
+		     struct err *e)
 {
 	const struct reading_selector *reading = selector->data;
 
@@ -54,27 +60,32 @@ static int lane_open(struct lane *lane, const struct selector *selector, struct 
 	if (reading->kind == READING_PRESSURE)
 		lane->fd = pressure_open(reading, e);
 	else if (reading->kind == READING_LINES &&
-		 follower_open(&lane->follower, reading->path, e) == 0)
+		 follower_open(&lane->follower, reading->path, follow, e) == 0)
 		lane->fd = follower_fd(lane->follower);
+	lane->marked = clock_boot();
 	return e->code;
 }
 
-static int lanes_open(struct readings *r, struct selector *const *selectors, size_t n,
-		      struct err *e)
+/* One that cannot be opened costs itself; the first error is kept. */
+static void lanes_open(struct readings *r, struct selector *const *selectors, size_t n,
+		       enum follow follow, struct err *e)
 {
-	const struct reader_setup setup = { .helpers = READER_HELPERS, .max = READING_TEXT - 1 };
-
 	for (size_t i = 0; i < n; i++) {
+		struct err one = ERR_INIT;
+
 		if (selectors[i]->ops->stream != STREAM_READINGS)
 			continue;
-		if (lane_open(&r->lanes[r->n++], selectors[i], e) < 0)
-			return err_wrap(e, "%s", selectors[i]->at);
+		if (lane_open(&r->lanes[r->n++], selectors[i], follow, &one) == 0 || e->code < 0)
+			continue;
+		*e = one;
+		err_wrap(e, "%s", selectors[i]->at);
 	}
-	return r->n ? reader_create(&r->reader, &setup, e) : 0;
 }
 
-int readings_open(struct readings **ret, struct selector *const *selectors, size_t n, struct err *e)
+int readings_open(struct readings **ret, struct selector *const *selectors, size_t n,
+		  enum follow follow, struct err *e)
 {
+	const struct reader_setup setup = { .helpers = READER_HELPERS, .max = READING_TEXT - 1 };
 	struct readings *r = calloc(1, sizeof(*r));
 
 	if (!r || !(r->lanes = calloc(n + 1, sizeof(*r->lanes)))) {
@@ -82,12 +93,13 @@ int readings_open(struct readings **ret, struct selector *const *selectors, size
 		return err_set(e, "no memory");
 	}
 	r->last = &r->first;
-	if (lanes_open(r, selectors, n, e) < 0 || !r->n) {
+	lanes_open(r, selectors, n, follow, e);
+	if (r->n == 0 || reader_create(&r->reader, &setup, e) < 0) {
 		readings_close(r);
 		return e->code;
 	}
 	*ret = r;
-	return 0;
+	return e->code;
 }
 
 void readings_close(struct readings *r)
@@ -203,22 +215,30 @@ static void lane_look_at_pressure(struct readings *r, const struct lane *lane)
 		lane->polled->revents = 0;
 }
 
-/* Only what is looked for is kept. */
-static void lane_take_lines(struct readings *r, const struct lane *lane)
+static void lane_take_line(struct readings *r, struct lane *lane, const struct followed *line)
 {
-	const struct selector *s = lane->selector;
+	const struct observation o = { .data = (const uint8_t *)line->text, .size = line->size };
+
+	if (!line->text)
+		lane->marked = line->time;
+	else if (lane->selector->ops->match(lane->selector, &o)) /* only that is kept */
+		readings_queue(r, lane, line->text, line->size);
+}
+
+/* Some at a time: others have to be looked at too. */
+static void lane_take_lines(struct readings *r, struct lane *lane)
+{
 	struct followed line;
-	int more;
+	int more = 1;
 
-	while ((more = follower_next(lane->follower, &line)) > 0) {
-		const struct observation o = { .data = (const uint8_t *)line.text,
-					       .size = line.size };
-
-		if (s->ops->match(s, &o))
-			readings_queue(r, lane, line.text, line.size);
-	}
+	for (int i = 0; i < LINES_MAX && (more = follower_next(lane->follower, &line)) > 0; i++)
+		lane_take_line(r, lane, &line);
+	lane->behind = more > 0;
 	if (more < 0)
 		r->fault = "a process that follows a log for it is gone";
+	if (r->now - lane->marked > FOLLOWER_BLIND && !lane->blind)
+		r->missed = true;
+	lane->blind = r->now - lane->marked > FOLLOWER_BLIND;
 }
 
 static void lane_ask(struct readings *r, struct lane *lane)
@@ -230,7 +250,8 @@ static void lane_ask(struct readings *r, struct lane *lane)
 		[READING_MEMBERS] = READER_MEMBERS,
 	};
 
-	if (lane->asked || r->now < lane->due)
+	if (lane->asked || r->now < lane->due || lane->reading->kind == READING_LINES ||
+	    lane->reading->kind == READING_PRESSURE)
 		return;
 	if (reader_ask(r->reader, ops[lane->reading->kind], lane->reading->path, lane - r->lanes) ==
 	    0)
@@ -262,7 +283,9 @@ uint64_t readings_due(const struct readings *r)
 	uint64_t due = reader_until(r->reader);
 
 	for (size_t i = 0; i < r->n; i++)
-		if (r->lanes[i].fd < 0 && !r->lanes[i].asked && r->lanes[i].due < due)
+		if (r->lanes[i].behind)
+			due = 0;
+		else if (r->lanes[i].fd < 0 && !r->lanes[i].asked && r->lanes[i].due < due)
 			due = r->lanes[i].due;
 	return due;
 }
@@ -286,7 +309,33 @@ void readings_take(struct readings *r)
 	free(queued);
 }
 
+bool readings_missed(struct readings *r)
+{
+	bool missed = r->missed;
+
+	r->missed = false;
+	return missed;
+}
+
+/* A log whose end was reached a moment ago is taken for seen up to now; one that hangs, or is too
+ * busy, is waited for until it counts as blind. */
+static uint64_t lane_seen(const struct lane *lane, uint64_t now)
+{
+	if (!lane->follower || lane->blind || now - lane->marked < 2 * FOLLOWER_LATE)
+		return now;
+	return lane->marked;
+}
+
 uint64_t readings_seen(const struct readings *r)
 {
-	return r->first ? r->first->o.time : r->now;
+	uint64_t seen = r->now;
+
+	if (r->first)
+		return r->first->o.time;
+	for (size_t i = 0; i < r->n; i++) {
+		uint64_t one = lane_seen(&r->lanes[i], r->now);
+
+		seen = one < seen ? one : seen;
+	}
+	return seen;
 }

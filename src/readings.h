@@ -7,15 +7,16 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "follower.h"
 #include "selector.h"
 
 struct readings;
 struct pollfd;
 
 /* For each of N selectors that is for readings, with root's privileges; *ret stays NULL if there is
- * none. *ret is the caller's. */
+ * none. *ret is the caller's, also where some could not be opened: then E says which first. */
 int readings_open(struct readings **ret, struct selector *const *selectors, size_t n,
-		  struct err *e);
+		  enum follow follow, struct err *e);
 
 /* NULL is fine. */
 void readings_close(struct readings *r);
@@ -26,6 +27,9 @@ size_t readings_fds(struct readings *r, struct pollfd *fds);
 
 /* Takes in what there is now, NOW being the boot clock, and asks for what is due. */
 void readings_look(struct readings *r, uint64_t now);
+
+/* Whether something may have been missed since the last call: a log could not be followed in time. */
+bool readings_missed(struct readings *r);
 
 /* Why not all of it can be looked at any more; NULL as long as it can. */
 const char *readings_fault(const struct readings *r);

@@ -32,7 +32,7 @@ static enum page streams_page(void *arg, unsigned cpu, void *page)
 }
 
 int streams_open(struct streams **ret, const struct plan *plan, const struct streams_ring *ring,
-		 struct judge *judge, struct luatest *tests, struct err *e)
+		 struct judge *judge, struct luatest *tests, enum follow follow, struct err *e)
 {
 	struct streams *s = calloc(1, sizeof(*s));
 	struct err packets = ERR_INIT;
@@ -47,7 +47,7 @@ int streams_open(struct streams **ret, const struct plan *plan, const struct str
 		return e->code;
 	}
 	*ret = s;
-	readings_open(&s->readings, plan->selectors, plan->n_selectors, e);
+	readings_open(&s->readings, plan->selectors, plan->n_selectors, follow, e);
 	if (packetstream_open(&s->packets, plan->selectors, plan->n_selectors, &packets) < 0)
 		*e = packets;
 	return e->code;
@@ -117,6 +117,10 @@ static void streams_look(struct streams *s, uint64_t since)
 	}
 	if (s->readings)
 		readings_look(s->readings, now);
+	if (s->readings && readings_missed(s->readings)) {
+		judge_hole(s->judge, STREAM_READINGS, now);
+		watched_lost(s->plan->watched[STREAM_READINGS], now);
+	}
 }
 
 /* What a stream has next; without one, the time before which it will have none. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "follower.h"
 #include "judge.h"
 #include "plan.h"
 #include "ringpage.h"
@@ -28,7 +29,7 @@ struct streams_ring {
  * caller's; where only some could be opened it is there as well, with the others, and E says which
  * could not. */
 int streams_open(struct streams **ret, const struct plan *plan, const struct streams_ring *ring,
-		 struct judge *judge, struct luatest *tests, struct err *e);
+		 struct judge *judge, struct luatest *tests, enum follow follow, struct err *e);
 
 /* NULL is fine. */
 void streams_close(struct streams *s);

@@ -210,6 +210,7 @@ int tasks_members(FILE *out, const char *who)
 	if (kind == countof(kinds))
 		return EINVAL;
 	skip = strlen(kinds[kind].word);
+	fprintf(out, "%llu\n", (unsigned long long)clock_boot());
 	while ((pid = process_next(proc))) {
 		autoclose int task = openat(dirfd(proc), pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 

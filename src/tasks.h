@@ -11,7 +11,7 @@
  * /proc tells. Returns the bytes; those that do not fit in ROOM are left out. */
 size_t tasks_asleep(char *buffer, size_t room);
 
-/* Writes "PID TID" a line for each thread of the processes that WHO names: "comm NAME" (of the first
+/* Writes the time at which it begins, of the boot clock, in ns, and "PID TID", a line for each thread of the processes that WHO names: "comm NAME" (of the first
  * thread), "exe PATH", "cgroup PATH" (it, or one below). Returns 0 or an errno. */
 int tasks_members(FILE *out, const char *who);
 

@@ -1,4 +1,6 @@
-/* A text file that grows and rotates: renamed and made anew, or cut to nothing where it is. */
+/* A text file that grows and rotates: renamed and made anew, or cut to nothing where it is. Whoever may
+ * change its directory cannot have another file read in its place: a link is resolved once, at the
+ * start, and a successor has to be a file of the same owner, or root's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -15,48 +17,126 @@
 #include "followlog.h"
 #include "units.h"
 
+#define STANDS (2 * FOLLOWER_LATE) /* a line without an end that does not grow for so long is one */
+
 /* One of the files that the path has named. */
 struct generation {
 	int fd; /* -1: none */
 	off_t at;
 	char line[FOLLOWER_LINE]; /* that has no end yet */
 	size_t n;
+	uint64_t grown; /* boot clock: when it last did */
 };
 
 /* Who writes may go on with the old file for a while, so that is looked at too. */
 struct textfile {
-	const char *path;
-	int changes; /* inotify, of its directory; -1 where there is none */
+	char *path;
+	uid_t owner;
+	bool known; /* the owner is, since there was a file */
+	int changes; /* inotify; -1 where there is none */
+	int changed; /* its watch on the file; -1: none */
 	struct generation now, before;
 };
 
-static int textfile_watch(const char *path)
+/* Renames in its directory, which is given by one of its files. */
+static void textfile_watch_directory(struct textfile *t)
 {
-	autofree char *copy = strdup(path);
-	autoclose int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	autofree char *copy = strdup(t->path);
 
-	if (!copy || fd < 0 ||
-	    inotify_add_watch(fd, dirname(copy), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
-		return -1;
+	t->changes = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (copy && t->changes >= 0)
+		inotify_add_watch(t->changes, dirname(copy), IN_CREATE | IN_MOVED_TO);
+}
+
+static void textfile_watch_file(struct textfile *t)
+{
+	if (t->changes < 0)
+		return;
+	if (t->changed >= 0)
+		inotify_rm_watch(t->changes, t->changed);
+	t->changed = inotify_add_watch(t->changes, t->path, IN_MODIFY | IN_DONT_FOLLOW);
+}
+
+/* Returns the descriptor or -errno. */
+static int textfile_open_file(struct textfile *t, struct stat *st)
+{
+	autoclose int fd =
+		open(t->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, st) < 0)
+		return -errno;
+	if (!S_ISREG(st->st_mode))
+		return -EMEDIUMTYPE;
+	if (t->known && st->st_uid != t->owner && st->st_uid != 0)
+		return -EPERM;
+	t->owner = st->st_uid;
+	t->known = true;
 	return take_fd(&fd);
 }
 
-static int textfile_open(void **ret, const char *path, struct err *e)
+static int textfile_open_first(struct textfile *t, enum follow follow, struct err *e)
+{
+	struct stat st;
+
+	t->now.fd = textfile_open_file(t, &st);
+	if (t->now.fd == -ENOENT && follow == FOLLOW_LATER)
+		return 0;
+	if (t->now.fd == -EMEDIUMTYPE)
+		return err_set(e, "it is no regular file");
+	if (t->now.fd < 0) {
+		errno = -t->now.fd;
+		return err_sys(e, "it cannot be opened");
+	}
+	t->now.at = lseek(t->now.fd, 0, SEEK_END);
+	return t->now.at < 0 ? err_set(e, "it is no file that grows at its end") : 0;
+}
+
+static void textfile_close(void *log)
+{
+	struct textfile *t = log;
+	const int fds[] = { t->changes, t->now.fd, t->before.fd };
+
+	for (size_t i = 0; i < countof(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(t->path);
+	free(t);
+}
+
+static int textfile_open(void **ret, const char *path, enum follow follow, struct err *e)
 {
 	struct textfile *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return err_set(e, "no memory");
-	*t = (struct textfile) { .path = path, .changes = -1, .before = { .fd = -1 } };
-	t->now.fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (t->now.fd < 0) {
-		free(t);
-		return err_sys(e, "cannot open '%s'", path);
+	*t = (struct textfile) {
+		.changes = -1, .changed = -1, .now = { .fd = -1 }, .before = { .fd = -1 }
+	};
+	t->path = realpath(path, NULL);
+	if (!t->path && errno == ENOENT && follow == FOLLOW_LATER)
+		t->path = strdup(path);
+	if (!t->path)
+		err_sys(e, "it cannot be opened");
+	else
+		textfile_open_first(t, follow, e);
+	if (e->code < 0) {
+		textfile_close(t);
+		return e->code;
 	}
-	t->now.at = lseek(t->now.fd, 0, SEEK_END);
-	t->changes = textfile_watch(path);
+	textfile_watch_directory(t);
+	textfile_watch_file(t);
 	*ret = t;
 	return 0;
+}
+
+static int generation_emit(struct generation *g, followlog_emit *emit, void *arg)
+{
+	const struct followed line = {
+		.time = clock_boot(), .priority = UINT32_MAX, .text = g->line, .size = g->n
+	};
+
+	g->n = 0;
+	return emit(arg, &line);
 }
 
 /* Whole lines; what has no end stays for later. */
@@ -65,7 +145,7 @@ static int generation_hand_out(struct generation *g, const char *text, size_t si
 {
 	int r = 0;
 
-	for (const char *end = text + size, *newline; text < end && r == 0; text = newline + 1) {
+	for (const char *end = text + size, *newline; text < end && r >= 0; text = newline + 1) {
 		size_t n, room = sizeof(g->line) - g->n;
 
 		newline = memchr(text, '\n', end - text);
@@ -74,63 +154,81 @@ static int generation_hand_out(struct generation *g, const char *text, size_t si
 		g->n += n < room ? n : room;
 		if (!newline)
 			break;
-		r = emit(arg, &(struct followed) { .time = clock_boot(),
-						   .priority = UINT32_MAX,
-						   .text = g->line,
-						   .size = g->n });
-		g->n = 0;
+		r = generation_emit(g, emit, arg);
 	}
 	return r;
+}
+
+/* Returns 1 at its end, 0 if it cannot be read now. */
+static int generation_read(struct generation *g, followlog_emit *emit, void *arg)
+{
+	char text[65536];
+	ssize_t n;
+
+	while ((n = pread(g->fd, text, sizeof(text), g->at)) > 0) {
+		g->at += n;
+		g->grown = clock_boot();
+		if (generation_hand_out(g, text, n, emit, arg) < 0)
+			return -EPIPE;
+	}
+	return n == 0;
 }
 
 static int generation_take(struct generation *g, followlog_emit *emit, void *arg)
 {
-	char text[65536];
 	struct stat st;
-	ssize_t n;
-	int r = 0;
+	int r;
 
 	if (g->fd < 0)
-		return 0;
-	if (fstat(g->fd, &st) == 0 && st.st_size < g->at)
-		g->at = g->n = 0;
-	while (r == 0 && (n = pread(g->fd, text, sizeof(text), g->at)) > 0) {
-		g->at += n;
-		r = generation_hand_out(g, text, n, emit, arg);
+		return 1;
+	if (fstat(g->fd, &st) == 0 && st.st_size < g->at) {
+		if (g->n && generation_emit(g, emit, arg) < 0)
+			return -EPIPE;
+		g->at = 0;
 	}
+	r = generation_read(g, emit, arg);
+	if (r >= 0 && g->n && clock_boot() - g->grown > STANDS)
+		return generation_emit(g, emit, arg) < 0 ? -EPIPE : r;
 	return r;
 }
 
 /* Another file has the name now. */
-static void textfile_rotate(struct textfile *t)
+static int textfile_rotate(struct textfile *t, followlog_emit *emit, void *arg)
 {
-	struct stat open_one, named;
+	struct stat open_one = { 0 }, named;
 	int fd;
 
-	if (stat(t->path, &named) < 0 || !S_ISREG(named.st_mode) ||
-	    fstat(t->now.fd, &open_one) < 0 ||
-	    (open_one.st_ino == named.st_ino && open_one.st_dev == named.st_dev))
-		return;
-	fd = open(t->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (lstat(t->path, &named) < 0 || !S_ISREG(named.st_mode) ||
+	    (t->now.fd >= 0 && (fstat(t->now.fd, &open_one) < 0 ||
+				(open_one.st_ino == named.st_ino &&
+				 open_one.st_dev == named.st_dev))))
+		return 0;
+	fd = textfile_open_file(t, &named);
 	if (fd < 0)
-		return;
+		return 0;
+	if (t->before.n && generation_emit(&t->before, emit, arg) < 0) {
+		close(fd);
+		return -EPIPE;
+	}
 	if (t->before.fd >= 0)
 		close(t->before.fd);
 	t->before = t->now;
 	t->now = (struct generation) { .fd = fd };
+	textfile_watch_file(t);
+	return 1;
 }
 
 static int textfile_take(void *log, followlog_emit *emit, void *arg)
 {
 	struct textfile *t = log;
-	int r = generation_take(&t->before, emit, arg);
+	int before, now, rotated;
 
-	if (r == 0)
-		r = generation_take(&t->now, emit, arg);
-	textfile_rotate(t);
-	if (r == 0 && t->now.at == 0)
-		r = generation_take(&t->now, emit, arg);
-	return r;
+	do {
+		before = generation_take(&t->before, emit, arg);
+		now = before < 0 ? before : generation_take(&t->now, emit, arg);
+		rotated = now < 0 ? now : textfile_rotate(t, emit, arg);
+	} while (rotated > 0);
+	return rotated < 0 ? rotated : before && now;
 }
 
 static void textfile_wait(void *log)
@@ -144,20 +242,8 @@ static void textfile_wait(void *log)
 			;
 }
 
-static void textfile_close(void *log)
-{
-	struct textfile *t = log;
-	const int fds[] = { t->changes, t->now.fd, t->before.fd };
-
-	for (size_t i = 0; i < countof(fds); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-	free(t);
-}
-
 const struct followlog_ops textfile_log = {
 	.open = textfile_open,
 	.take = textfile_take,
 	.wait = textfile_wait,
-	.close = textfile_close,
 };

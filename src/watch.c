@@ -349,7 +349,8 @@ static int watch_open_streams(struct watch *w, struct live *live, struct err *e)
 		.n_cpus = w->n_cpus,
 		.comms = w->comms,
 	};
-	if (streams_open(&w->streams, w->plan, &w->ring, w->judge, w->tests, e) == 0)
+	if (streams_open(&w->streams, w->plan, &w->ring, w->judge, w->tests,
+			 w->restarted ? FOLLOW_LATER : FOLLOW_NOW, e) == 0)
 		return 0;
 	if (!w->restarted || !w->streams)
 		return e->code;

@@ -50,7 +50,7 @@ static void worker_standard_streams(void)
 		close(null);
 }
 
-static void worker_signals(void)
+void worker_signals(void)
 {
 	static const int ignored[] = { SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
 				       SIGPIPE, SIGTSTP, SIGUSR1, SIGUSR2 };

@@ -10,6 +10,9 @@
 #include "err.h"
 #include "message.h"
 
+/* For any process of ours but the engine: it ignores what the terminal and the user send. */
+void worker_signals(void);
+
 struct worker {
 	char name[32];
 	pid_t pid; /* 0: none, or reaped */

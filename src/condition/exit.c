@@ -13,17 +13,18 @@
 
 #define EXIT_MAX 4096 /* threads that are watched at a time */
 
-/* What changes is the program that it runs, or its cgroup. */
-enum { ENDS, BEGINS, CHANGES, LOOK, PARTS };
+/* What changes is the program that it runs, or its cgroup; `code` is the call by which one ends
+ * itself, and need not be there. */
+enum { ENDS, BEGINS, CHANGES, LOOK, CODE, PARTS };
 
-static const char *const exit_roles[PARTS] = { "ends", "begins", "changes", "look" };
+static const char *const exit_roles[PARTS] = { "ends", "begins", "changes", "look", "code" };
 
 enum exit_by { BY_COMM, BY_EXE, BY_CGROUP };
 
 struct exit_of {
 	enum exit_by by;
 	const char *what;
-	bool code; /* `ends` is the call by which it ends itself, with that code */
+	bool code; /* it has to end itself with it */
 };
 
 struct exit_state {
@@ -55,9 +56,9 @@ static int exit_decode(struct condition *c, struct err *e)
 	if (exit_decode_who(exit_of, c->spec, e) < 0)
 		return e->code;
 	exit_of->code = json_object_get(c->spec, "code") != NULL;
-	if (condition_make_selectors(c, PARTS, e) < 0)
+	if (condition_make_selectors(c, exit_of->code ? PARTS : CODE, e) < 0)
 		return e->code;
-	for (uint32_t i = 0; i < PARTS; i++)
+	for (uint32_t i = 0; i < c->n_selectors; i++)
 		if (condition_decode_selector(c, i, json_object_get(c->spec, exit_roles[i]), e) < 0)
 			return e->code;
 	return c->selectors[LOOK].ops == &members_selector
@@ -110,13 +111,21 @@ static void exit_fire(struct condition *c, const struct selector *s, const struc
 	judge_fire(c, &verdict);
 }
 
-/* By its last thread, or the one that ends it with a code. */
+/* By its last thread. */
 static void exit_see_end(struct condition *c, const struct selector *s, const struct observation *o)
 {
 	const struct exit_of *exit_of = c->data;
 	struct exit_state *state = c->state;
-	int pid = exit_of->code ? members_process(state->members, o->pid)
-				: members_remove(state->members, exit_number(s, o, "pid"));
+	int pid = members_remove(state->members, exit_number(s, o, "pid"), o->time);
+
+	if (pid && !exit_of->code)
+		exit_fire(c, s, o, pid);
+}
+
+static void exit_see_code(struct condition *c, const struct selector *s, const struct observation *o)
+{
+	const struct exit_state *state = c->state;
+	int pid = members_process(state->members, o->pid);
 
 	if (pid)
 		exit_fire(c, s, o, pid);
@@ -150,7 +159,7 @@ static bool exit_is_exec_of(const struct exit_of *exit_of, const char *path, siz
 	return (n > 15 ? 15 : n) == length && !memcmp(name, exit_of->what, length);
 }
 
-/* From here on it is another program, and its other threads are gone. */
+/* From here on it is another program; its other threads have ended before. */
 static void exit_see_exec(struct condition *c, const struct selector *s,
 			  const struct observation *o)
 {
@@ -160,10 +169,12 @@ static void exit_see_exec(struct condition *c, const struct selector *s,
 	size_t n;
 	const char *path = exit_text(s, o, "filename", &n);
 
+	members_remove_process(state->members, pid, o->time - 1);
+	members_remove(state->members, exit_number(s, o, "old_pid"), o->time - 1);
 	if (exit_is_exec_of(exit_of, path, n))
 		members_add(state->members, pid, pid, o->time);
 	else
-		members_remove(state->members, pid);
+		members_remove(state->members, pid, o->time);
 }
 
 static bool exit_is_below(const char *cgroup, const char *path, size_t n)
@@ -185,22 +196,47 @@ static void exit_see_move(struct condition *c, const struct selector *s,
 
 	if (exit_is_below(exit_of->what, path, n))
 		members_add(state->members, tid, pid ? pid : tid, o->time);
+	else if (pid == tid) /* the kernel tells of the first thread alone */
+		members_remove_process(state->members, pid, o->time);
 	else
-		members_remove(state->members, tid);
+		members_remove(state->members, tid, o->time);
 }
 
-/* Who began while it was looked is not missing from it. */
+/* Whose end was lost in a hole. */
+static void exit_miss(struct condition *c, int pid, uint64_t time)
+{
+	const struct exit_of *exit_of = c->data;
+	struct verdict verdict = {
+		.time = time, .cpu = UINT32_MAX, .pid = pid, .uncertain = true
+	};
+
+	uint64_t since = time > 2 * READER_DEADLINE ? time - 2 * READER_DEADLINE : 0;
+
+	if (exit_of->code || !judge_missed(c, since) || !judge_hit(c, time))
+		return;
+	snprintf(verdict.text, sizeof(verdict.text), "process %d of %s '%s' is gone", pid,
+		 exit_keys[exit_of->by], exit_of->what);
+	judge_fire(c, &verdict);
+}
+
+/* "AT" in ns, then "PID TID", a line each; one that is cut short at the end is left out. */
 static void exit_see_look(struct condition *c, const struct observation *o)
 {
 	struct exit_state *state = c->state;
-	const char *at = (const char *)o->data;
-	int pid, tid, n;
+	const char *at = (const char *)o->data, *newline;
+	uint64_t began = strtoull(at, NULL, 10);
+	char *rest;
+	int pid;
 
 	state->looked = true;
-	for (; sscanf(at, "%d %d\n%n", &pid, &tid, &n) == 2; at += n)
-		members_add(state->members, tid, pid, o->time);
-	members_expire(state->members,
-		       o->time > READER_DEADLINE ? o->time - READER_DEADLINE : 0);
+	for (at = strchr(at, '\n'); at && (newline = strchr(++at, '\n')); at = newline) {
+		pid = strtol(at, &rest, 10);
+		members_add(state->members, strtol(rest, NULL, 10), pid, began);
+	}
+	/* who began while it was looked is not missing from it */
+	while ((pid = members_expire(state->members,
+				     began > READER_DEADLINE ? began - READER_DEADLINE : 0)))
+		exit_miss(c, pid, o->time);
 }
 
 static void exit_see(struct condition *c, const struct selector *s, const struct observation *o)
@@ -222,6 +258,9 @@ static void exit_see(struct condition *c, const struct selector *s, const struct
 		break;
 	case LOOK:
 		exit_see_look(c, o);
+		break;
+	case CODE:
+		exit_see_code(c, s, o);
 		break;
 	}
 }

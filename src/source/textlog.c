@@ -15,6 +15,7 @@
 
 #define TEXTLOG_KEEP_MIN (64u << 10)
 #define TEXTLOG_KEEP_MAX (1u << 30)
+#define TEXTLOG_BATCH 256 /* lines between two looks at the engine */
 
 struct textlog {
 	const char *log; /* owned by the spec */
@@ -82,36 +83,50 @@ static void textlog_push(struct source *s, const struct followed *line)
 	s->stats->last = line->time;
 }
 
-/* Returns -EPIPE if nobody follows it any more. */
+/* What has come, some of it at a time. Returns 1 if there may be more, -EPIPE if nobody follows the
+ * log any more. */
 static int textlog_take(struct source *s, struct follower *follower)
 {
+	const struct textlog *t = s->data;
+	struct ring_counters *counters = ring_counters(t->ring);
 	struct followed line;
-	int more;
+	int more = 1;
 
-	while ((more = follower_next(follower, &line)) > 0)
-		textlog_push(s, &line);
+	for (int i = 0; i < TEXTLOG_BATCH && (more = follower_next(follower, &line)) > 0; i++) {
+		if (line.time < counters->seen_since)
+			continue;
+		if (line.text)
+			textlog_push(s, &line);
+		else
+			counters->seen_until = line.time;
+	}
 	return more;
 }
 
-/* A line shows up to FOLLOWER_LATE after it was written, so it goes on for that long. */
+/* Goes on until all up to the cut has come, or nothing comes. */
+static bool textlog_wants_more(const struct textlog *t, const struct live *live, uint64_t until)
+{
+	return !live->stopping || (ring_counters(t->ring)->seen_until < stop_cut(live->stop) &&
+				   clock_boot() < until);
+}
+
 static int textlog_record(struct source *s, struct live *live, struct follower *follower,
 			  struct err *e)
 {
 	struct textlog *t = s->data;
-	struct ring_counters *counters = ring_counters(t->ring);
-	uint64_t until = UINT64_MAX, now;
+	uint64_t until = UINT64_MAX;
+	int more = 0;
 
-	counters->seen_since = counters->seen_until = live->since;
-	while ((now = clock_boot()) < until) {
-		if (live->stopping && until == UINT64_MAX)
-			until = now + FOLLOWER_LATE;
+	ring_counters(t->ring)->seen_since = ring_counters(t->ring)->seen_until = live->since;
+	while (textlog_wants_more(t, live, until)) {
 		live_wait(live, follower_fd(follower),
-			  until < now + NS_PER_S ? until : now + NS_PER_S);
-		if (textlog_take(s, follower) < 0)
+			  clock_boot() + (more > 0 ? 0 : FOLLOWER_LATE));
+		more = textlog_take(s, follower);
+		if (more < 0)
 			return err_set(e, "the process that follows the log is gone");
-		counters->seen_until = now;
+		if (live->stopping && until == UINT64_MAX)
+			until = clock_boot() + FOLLOWER_BLIND;
 	}
-	counters->seen_until = now;
 	return 0;
 }
 
@@ -121,7 +136,7 @@ static int textlog_live(struct source *s, struct live *live, struct err *e)
 	struct follower *follower;
 	int r;
 
-	if (follower_open(&follower, t->log, e) < 0)
+	if (follower_open(&follower, t->log, FOLLOW_NOW, e) < 0)
 		return e->code;
 	r = live_armed(live, SANDBOX_HELD, e);
 	if (r == 0)
@@ -162,12 +177,13 @@ static void textlog_report(const struct save *save, struct ring *ring)
 	if (c->seen_until > report->to)
 		report->to = c->seen_until < cut ? c->seen_until : cut;
 	report->outcome = OUTCOME_OK;
-	if (cut == UINT64_MAX || c->seen_until + 2 * NS_PER_S >= cut)
+	if (cut == UINT64_MAX || c->seen_until >= cut)
 		return;
-	report_hole(report, "its process had ended", c->seen_until, cut, 0);
+	report_hole(report, "not read", c->seen_until, cut, 0);
 	report->outcome = OUTCOME_PARTIAL;
 	snprintf(report->note, sizeof(report->note),
-		 "the log ends before the stop: its process had ended");
+		 "the log was not read up to the stop: its last %s are missing",
+		 duration_about(cut - c->seen_until).text);
 }
 
 static int textlog_save(struct source *s, struct save *save, struct err *e)

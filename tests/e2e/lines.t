@@ -21,7 +21,7 @@ return {
 LUA
 run "$tracer" check "$T/file.lua"
 t "a log that is not there is refused" code 3
-t "with its line" sentence "file.lua:[0-9]+: the log '.*/app.log' cannot be followed: absent"
+t "with its line" sentence "file.lua:[0-9]+: the log '.*/app.log' cannot be followed: .*No such file"
 echo "lost the disk [*], long ago" >"$log"
 run "$tracer" check "$T/file.lua"
 t "one that is there is not" code 0

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "ownjudge.h"
 #include "reader.h"
 
@@ -21,17 +23,25 @@
 	EXIT("'comm':'averylongnameof'", EVENT_OF("sched:sched_process_exit"),             \
 	     "sched:sched_process_exec", "comm averylongnameof")
 
-enum { ENDS, BEGINS, CHANGES, LOOK };
+enum { ENDS, BEGINS, CHANGES, LOOK, CODE };
 
-static void look(struct bench *b, uint64_t time, const char *text)
+/* A look at TIME, which began BEFORE. */
+static void look_since(struct bench *b, uint64_t time, uint64_t before, const char *tasks)
 {
-	const struct observation o = { .time = time,
-				       .cpu = UINT32_MAX,
-				       .pid = -1,
-				       .data = (const uint8_t *)text,
-				       .size = strlen(text) };
+	autofree char *text = NULL;
+	struct observation o = { .time = time,
+				 .cpu = UINT32_MAX,
+				 .pid = -1 };
 
+	assert_true(asprintf(&text, "%llu\n%s", (unsigned long long)before, tasks) > 0);
+	o.data = (const uint8_t *)text;
+	o.size = strlen(text);
 	judge_see(b->judge, &b->c.selectors[LOOK], &o);
+}
+
+static void look(struct bench *b, uint64_t time, const char *tasks)
+{
+	look_since(b, time, time, tasks);
 }
 
 /* An event of task PID with one number, and a text behind it. */
@@ -169,17 +179,57 @@ static void of_a_cgroup_come_and_go(void **state)
 	assert_int_equal(b->n, 2);
 }
 
+/* It was looked before, and shown after. */
+static void who_ended_while_it_was_looked_is_no_ghost(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, BY_EXE(""));
+	look(b, 2000, "10 10\n10 11\n");
+	ends(b, 3100, 11);
+	look_since(b, 3200, 3000, "10 10\n10 11\n");
+	ends(b, 3300, 10);
+	assert_int_equal(b->n, 1);
+}
+
+/* The kernel tells of its first thread. */
+static void a_process_leaves_its_cgroup_whole(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, EXIT("'cgroup':'/a'", EVENT_OF("sched:sched_process_exit"),
+		      "cgroup:cgroup_attach_task", "cgroup /a"));
+	look(b, 2000, "10 10\n10 11\n");
+	happens(b, CHANGES, 2100, 1, "pid", 10, "dst_path", "/b");
+	ends(b, 2200, 10);
+	ends(b, 2300, 11);
+	assert_int_equal(b->n, 0);
+}
+
+static void an_end_in_a_hole_is_told_as_uncertain(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, BY_EXE(""));
+	look(b, NS_PER_S, "10 10\n20 20\n");
+	judge_hole(b->judge, STREAM_EVENTS, 2 * NS_PER_S);
+	look(b, NS_PER_S + READER_DEADLINE + 1, "20 20\n");
+	assert_int_equal(b->n, 1);
+	assert_true(b->fired[0].uncertain);
+	assert_non_null(strstr(b->fired[0].text, "process 10 of exe '/usr/bin/db' is gone"));
+}
+
 static void with_a_code_the_call_counts(void **state)
 {
 	struct bench *b = *state;
 
-	begin(b, EXIT("'exe':'/usr/bin/db','code':7",
-		      "{'type':'event','event':'syscalls:sys_enter_exit_group','filter':'error_code == 7'}",
-		      "sched:sched_process_exec", "exe /usr/bin/db"));
-	look(b, 2000, "10 10\n10 11\n");
-	happens(b, ENDS, 2100, 99, "error_code", 7, NULL, NULL);
+	begin(b, BY_EXE(",'code':{'type':'event','event':'syscalls:sys_enter_exit_group','filter':"
+			"'error_code == 7'}"));
+	look(b, 2000, "10 10\n10 11\n20 20\n");
+	happens(b, CODE, 2100, 99, "error_code", 7, NULL, NULL);
+	ends(b, 2150, 20); /* by itself that is not it */
 	assert_int_equal(b->n, 0);
-	happens(b, ENDS, 2200, 11, "error_code", 7, NULL, NULL); /* by any thread */
+	happens(b, CODE, 2200, 11, "error_code", 7, NULL, NULL); /* by any thread */
 	assert_int_equal(b->n, 1);
 	assert_int_equal(b->fired[0].pid, 10);
 }
@@ -204,6 +254,9 @@ int main(void)
 		JUDGE_TEST(a_name_is_that_of_the_program_as_the_kernel_cuts_it),
 		JUDGE_TEST(what_is_no_longer_there_is_forgotten),
 		JUDGE_TEST(of_a_cgroup_come_and_go),
+		JUDGE_TEST(who_ended_while_it_was_looked_is_no_ghost),
+		JUDGE_TEST(a_process_leaves_its_cgroup_whole),
+		JUDGE_TEST(an_end_in_a_hole_is_told_as_uncertain),
 		JUDGE_TEST(with_a_code_the_call_counts),
 		JUDGE_TEST(more_threads_than_are_watched_are_counted),
 	};
