@@ -8,7 +8,7 @@
 #include "source.h"
 
 #define BOARD_SCHEMA 2 /* another one for another layout */
-#define BOARD_MAX 64 /* sources, and conditions, in one plan */
+#define BOARD_MAX 64   /* sources, and conditions, in one plan */
 
 enum stage {
 	STAGE_ARM,

@@ -281,8 +281,8 @@ static uint64_t crew_finish(const struct plan *plan)
 
 void crew_stop(struct crew *crew)
 {
-	uint64_t until = stop_cut(crew->capture->stop) + HALT_WAIT +
-			 crew_finish(crew->capture->plan);
+	uint64_t until =
+		stop_cut(crew->capture->stop) + HALT_WAIT + crew_finish(crew->capture->plan);
 
 	crew_say(crew, MESSAGE_STOP, "");
 	while (!crew_all_stopped(crew) && clock_boot() < until && crew->interrupts < LEAVE_IT)

@@ -25,7 +25,8 @@ struct engine_request {
 	void (*armed)(void *arg,
 		      const char *id); /* called once when it records; NULL: nobody asks */
 	void *armed_arg;
-	struct trial *trial; /* nothing ends it and nothing is kept, it is measured; NULL: neither */
+	struct trial
+		*trial; /* nothing ends it and nothing is kept, it is measured; NULL: neither */
 };
 
 /* What became of a capture. */
@@ -35,8 +36,9 @@ struct engine_result {
 	char bundle[4400];   /* its path */
 };
 
-/* The whole way: arm, start, watch, halt, save, convert, seal; of a trial arm, start, watch, undo. An error is returned when there is
- * no bundle: before the event nothing is left behind, after it the sentence says how to go on. */
+/* The whole way: arm, start, watch, halt, save, convert, seal; of a trial arm, start, watch, undo.
+ * An error is returned when there is no bundle: before the event nothing is left behind, after it
+ * the sentence says how to go on. */
 int engine_run(const struct engine_request *rq, struct engine_result *result, struct err *e);
 
 /* The second half, for an interrupted capture whose state was adopted: halt, save, convert, seal.

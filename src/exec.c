@@ -134,7 +134,8 @@ static void command_conclude(const struct command *c, FILE *out, uint64_t took)
 	if (c->more)
 		fprintf(out, "it printed more than is kept; ");
 	if (c->killed)
-		fprintf(out, "killed at its deadline%s", c->reaped ? "" : ", and hangs in the kernel");
+		fprintf(out, "killed at its deadline%s",
+			c->reaped ? "" : ", and hangs in the kernel");
 	else if (WIFSIGNALED(c->status))
 		fprintf(out, "ended by signal %d", WTERMSIG(c->status));
 	else

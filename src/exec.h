@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 /* Runs the command of QUERY, { "argv": [...], "deadline": NS }, in a session of its own, in "/" and
- * with PATH and LC_ALL=C only, and writes what it prints, up to MAX bytes, and a last line that says
- * how it ended. *cut is set if there was more, or if it was killed at its deadline. Whatever it has
- * left in its session's first process group is killed, also as soon as the socket OWNER (-1: none)
- * has nobody at its other end. Returns 0 or an errno: it could not be run. */
+ * with PATH and LC_ALL=C only, and writes what it prints, up to MAX bytes, and a last line that
+ * says how it ended. *cut is set if there was more, or if it was killed at its deadline. Whatever
+ * it has left in its session's first process group is killed, also as soon as the socket OWNER (-1:
+ * none) has nobody at its other end. Returns 0 or an errno: it could not be run. */
 int exec_write(FILE *out, const char *query, size_t max, int owner, bool *cut);

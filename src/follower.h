@@ -7,10 +7,11 @@
 
 #include "err.h"
 
-#define FOLLOWER_LATE (250 * 1000000ull)  /* ns; within that a line is seen */
-#define FOLLOWER_BLIND (2 * 1000000000ull) /* ns; who has not reached the end of its log for so long
-					      does not see it */
-#define FOLLOWER_LINE 8192u              /* bytes of a line; what is longer is cut */
+#define FOLLOWER_LATE (250 * 1000000ull) /* ns; within that a line is seen */
+#define FOLLOWER_BLIND                                                                \
+	(2 * 1000000000ull) /* ns; who has not reached the end of its log for so long \
+			       does not see it */
+#define FOLLOWER_LINE 8192u /* bytes of a line; what is longer is cut */
 
 #define FOLLOWER_JOURNAL "journal" /* the name of the journal; of a file it is its path */
 

@@ -212,4 +212,3 @@ void helper_run(struct helper *h, pid_t owner)
 		helper_serve(h);
 	_exit(0);
 }
-

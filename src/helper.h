@@ -1,4 +1,5 @@
-/* A helper of a reader (reader.h): the process that opens what it is asked for, and nothing else. */
+/* A helper of a reader (reader.h): the process that opens what it is asked for, and nothing else.
+ */
 #pragma once
 
 #include <limits.h>

@@ -1,4 +1,5 @@
-/* The journal of systemd, by libsystemd, which is opened at run time: a host without it has none. */
+/* The journal of systemd, by libsystemd, which is opened at run time: a host without it has none.
+ */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -16,9 +17,14 @@ struct sd_journal;
 
 /* What is used of sd-journal(3). */
 static const char *const names[] = {
-	"sd_journal_open",	   "sd_journal_seek_tail", "sd_journal_previous_skip",
-	"sd_journal_next",	   "sd_journal_get_data",  "sd_journal_wait",
-	"sd_journal_get_realtime_usec", "sd_journal_close",
+	"sd_journal_open",
+	"sd_journal_seek_tail",
+	"sd_journal_previous_skip",
+	"sd_journal_next",
+	"sd_journal_get_data",
+	"sd_journal_wait",
+	"sd_journal_get_realtime_usec",
+	"sd_journal_close",
 };
 
 struct journal {

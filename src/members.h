@@ -19,7 +19,8 @@ void members_add(struct members *m, int tid, int pid, uint64_t now);
 /* The process of a thread; 0 if it is none of them. */
 int members_process(const struct members *m, int tid);
 
-/* Thread TID is none any more, since NOW. Returns its process if that was the last of it, else 0. */
+/* Thread TID is none any more, since NOW. Returns its process if that was the last of it, else 0.
+ */
 int members_remove(struct members *m, int tid, uint64_t now);
 
 /* The same for all threads of a process. */

@@ -8,7 +8,7 @@
 #define PACKETHEAD_TAGS 2 /* of VLANs, that many are read */
 
 struct packethead {
-	bool has_link; /* the link type is known, and its head is there */
+	bool has_link;                  /* the link type is known, and its head is there */
 	uint16_t tags[PACKETHEAD_TAGS]; /* IDs of VLANs */
 	unsigned n_tags;
 	uint16_t type; /* ETH_P_* of what is behind the tags */

@@ -28,7 +28,7 @@ struct lane {
 	uint64_t seen;  /* without more in the queue: none of before this will come */
 	uint64_t since; /* the filter was there */
 	bool looked;
-	bool late; /* one came that was no longer expected */
+	bool late;        /* one came that was no longer expected */
 	uint32_t dropped; /* as the kernel counts */
 };
 

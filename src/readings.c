@@ -23,11 +23,11 @@ struct lane {
 	uint64_t due; /* the next reading */
 	bool asked;
 	struct follower *follower; /* of lines: */
-	uint64_t marked;	   /* boot clock: all up to then has come */
-	bool behind;		   /* there is more than was taken */
-	bool blind;		   /* it has not been at the end for too long */
+	uint64_t marked;           /* boot clock: all up to then has come */
+	bool behind;               /* there is more than was taken */
+	bool blind;                /* it has not been at the end for too long */
 	int fd;                    /* of pressure, of lines */
-	struct pollfd *polled; /* the kernel tells it once, to whoever polls first */
+	struct pollfd *polled;     /* the kernel tells it once, to whoever polls first */
 	char *known; /* of paths: those that were there, each ended by a NUL; NULL before the first
 			reading */
 	size_t known_size;

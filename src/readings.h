@@ -1,5 +1,5 @@
-/* What tracer itself looks at for conditions, as one stream: files, paths and tasks again and again,
- * the kernel's pressure, lines of logs. A reading has the time at which it came in. */
+/* What tracer itself looks at for conditions, as one stream: files, paths and tasks again and
+ * again, the kernel's pressure, lines of logs. A reading has the time at which it came in. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,7 +28,8 @@ size_t readings_fds(struct readings *r, struct pollfd *fds);
 /* Takes in what there is now, NOW being the boot clock, and asks for what is due. */
 void readings_look(struct readings *r, uint64_t now);
 
-/* Whether something may have been missed since the last call: a log could not be followed in time. */
+/* Whether something may have been missed since the last call: a log could not be followed in time.
+ */
 bool readings_missed(struct readings *r);
 
 /* Why not all of it can be looked at any more; NULL as long as it can. */

@@ -235,7 +235,8 @@ static int choose_textline(struct replay_choice *choice, const struct recording 
 	for (size_t i = 0; i < r->plan->n_sources; i++) {
 		const struct source *s = &r->plan->sources[i];
 
-		if (s->ops == &textlog_source && !strcmp(spec_text(s->spec, "log"), reading->path) &&
+		if (s->ops == &textlog_source &&
+		    !strcmp(spec_text(s->spec, "log"), reading->path) &&
 		    choice_window(choice, r, s->name))
 			return choice_add(choice, e, "logs/%s.log", s->name);
 	}

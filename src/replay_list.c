@@ -165,7 +165,7 @@ static void list_merge(struct observation *all, struct observation *spare, size_
 	memcpy(spare, all, n * sizeof(*all));
 	while (at < n)
 		all[at++] = b == n || (a < half && spare[a].time <= spare[b].time) ? spare[a++]
-										    : spare[b++];
+										   : spare[b++];
 }
 
 static int list_sort(struct replay_list *list, bool once, struct err *e)

@@ -86,12 +86,24 @@ static const int calls_held[] = {
 
 /* What a process that opens files to read, and makes new ones, needs besides. */
 static const int calls_reader[] = {
-	SCMP_SYS(getdents64), SCMP_SYS(readlink),  SCMP_SYS(readlinkat),
-	SCMP_SYS(access),     SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
-	SCMP_SYS(stat),       SCMP_SYS(lstat),     SCMP_SYS(mkdirat),
-	SCMP_SYS(fstatfs),    SCMP_SYS(kill),      SCMP_SYS(wait4),
-	SCMP_SYS(waitid),     SCMP_SYS(getcwd),    SCMP_SYS(pidfd_send_signal),
-	SCMP_SYS(statfs),     SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(access),
+	SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),
+	SCMP_SYS(stat),
+	SCMP_SYS(lstat),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(kill),
+	SCMP_SYS(wait4),
+	SCMP_SYS(waitid),
+	SCMP_SYS(getcwd),
+	SCMP_SYS(pidfd_send_signal),
+	SCMP_SYS(statfs),
+	SCMP_SYS(inotify_add_watch),
+	SCMP_SYS(inotify_rm_watch),
 	SCMP_SYS(inotify_init1),
 };
 

@@ -25,7 +25,7 @@ struct socket_query {
 };
 
 static const char *const tcp_states[] = {
-	[1] = "ESTABLISHED", [2] = "SYN_SENT", [3] = "SYN_RECV",  [4] = "FIN_WAIT1",
+	[1] = "ESTABLISHED", [2] = "SYN_SENT",  [3] = "SYN_RECV", [4] = "FIN_WAIT1",
 	[5] = "FIN_WAIT2",   [6] = "TIME_WAIT", [7] = "CLOSE",    [8] = "CLOSE_WAIT",
 	[9] = "LAST_ACK",    [10] = "LISTEN",   [11] = "CLOSING", [12] = "NEW_SYN_RECV",
 };
@@ -88,16 +88,18 @@ static void info_write(FILE *out, const struct nlattr *attribute)
 	size_t size = mnl_attr_get_payload_len(attribute);
 
 	memcpy(&i, mnl_attr_get_payload(attribute), size < sizeof(i) ? size : sizeof(i));
-	fprintf(out, " rto=%uus rtt=%uus rttvar=%uus mss=%u pmtu=%u cwnd=%u ssthresh=%u", i.tcpi_rto,
-		i.tcpi_rtt, i.tcpi_rttvar, i.tcpi_snd_mss, i.tcpi_pmtu, i.tcpi_snd_cwnd,
+	fprintf(out, " rto=%uus rtt=%uus rttvar=%uus mss=%u pmtu=%u cwnd=%u ssthresh=%u",
+		i.tcpi_rto, i.tcpi_rtt, i.tcpi_rttvar, i.tcpi_snd_mss, i.tcpi_pmtu, i.tcpi_snd_cwnd,
 		i.tcpi_snd_ssthresh);
-	fprintf(out, " unacked=%u sacked=%u lost=%u retrans=%u total_retrans=%u backoff=%u probes=%u",
+	fprintf(out,
+		" unacked=%u sacked=%u lost=%u retrans=%u total_retrans=%u backoff=%u probes=%u",
 		i.tcpi_unacked, i.tcpi_sacked, i.tcpi_lost, i.tcpi_retrans, i.tcpi_total_retrans,
 		i.tcpi_backoff, i.tcpi_probes);
 	fprintf(out, " last_data_sent=%ums last_data_recv=%ums last_ack_recv=%ums",
 		i.tcpi_last_data_sent, i.tcpi_last_data_recv, i.tcpi_last_ack_recv);
-	fprintf(out, " bytes_sent=%" PRIu64 " bytes_acked=%" PRIu64 " bytes_received=%" PRIu64
-		     " notsent=%u snd_wnd=%u",
+	fprintf(out,
+		" bytes_sent=%" PRIu64 " bytes_acked=%" PRIu64 " bytes_received=%" PRIu64
+		" notsent=%u snd_wnd=%u",
 		(uint64_t)i.tcpi_bytes_sent, (uint64_t)i.tcpi_bytes_acked,
 		(uint64_t)i.tcpi_bytes_received, i.tcpi_notsent_bytes, i.tcpi_snd_wnd);
 }
@@ -134,10 +136,10 @@ static int socket_take(const struct nlmsghdr *head, void *arg)
 	    !query_has_port(q, ntohs(m->id.idiag_sport), ntohs(m->id.idiag_dport)))
 		return MNL_CB_OK;
 	socket_write(q, m, src, dst);
-	mnl_attr_for_each (attribute, head, sizeof(*m))
-		if (mnl_attr_get_type(attribute) == INET_DIAG_INFO &&
-		    !strcmp(q->protocol, "tcp"))
-			info_write(q->out, attribute);
+	mnl_attr_for_each(attribute, head,
+			  sizeof(*m)) if (mnl_attr_get_type(attribute) == INET_DIAG_INFO &&
+					  !strcmp(q->protocol, "tcp"))
+		info_write(q->out, attribute);
 	fputc('\n', q->out);
 	q->shown++;
 	return MNL_CB_OK;
@@ -164,8 +166,9 @@ static int sockets_dump(struct mnl_socket *netlink, int family, int protocol,
 	while (r > MNL_CB_STOP) {
 		ssize_t n = mnl_socket_recvfrom(netlink, buffer, sizeof(buffer));
 
-		r = n < 0 ? -1 : mnl_cb_run(buffer, n, 0, mnl_socket_get_portid(netlink),
-					    socket_take, q);
+		r = n < 0 ? -1
+			  : mnl_cb_run(buffer, n, 0, mnl_socket_get_portid(netlink), socket_take,
+				       q);
 	}
 	return r < 0 ? errno : 0;
 }
@@ -188,9 +191,11 @@ int sockets_write(FILE *out, struct mnl_socket *netlink, const char *query)
 			continue;
 		q.protocol = protocols[i].name;
 		for (size_t family = 0; family < countof(families); family++) {
-			int error = sockets_dump(netlink, families[family], protocols[i].number, &q);
+			int error =
+				sockets_dump(netlink, families[family], protocols[i].number, &q);
 
-			/* a kernel without a protocol has none of its sockets, unless it was asked for */
+			/* a kernel without a protocol has none of its sockets, unless it was asked
+			 * for */
 			if (error && (error != ENOENT || (wanted && families[family] == AF_INET)))
 				return error;
 		}

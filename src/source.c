@@ -6,8 +6,8 @@
 #include "auto.h"
 
 const struct source_ops *const source_table[] = {
-	&ftrace_source,  &packets_source, &files_source, &tasks_source,
-	&sockets_source, &exec_source,    &log_source,   &textlog_source, NULL,
+	&ftrace_source, &packets_source, &files_source,   &tasks_source, &sockets_source,
+	&exec_source,   &log_source,     &textlog_source, NULL,
 };
 
 const struct source_ops *source_find(const char *type)

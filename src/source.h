@@ -71,8 +71,8 @@ struct stats {
 
 /* What probe finds that it will need, for the plan's limits and the page of `tracer check`. */
 struct cost {
-	uint64_t ring_bytes;   /* of that: the ring with what came before the stop; 0: it goes by time,
-				  or has none */
+	uint64_t ring_bytes;   /* of that: the ring with what came before the stop; 0: it goes by
+				  time,   or has none */
 	uint64_t kernel_bytes; /* rings in the kernel */
 	uint64_t tmpfs_bytes;  /* ring files */
 	uint64_t output_bytes; /* worst case in the output directory, before compression */
@@ -88,8 +88,8 @@ struct source {
 	const json_t *spec; /* its part of the plan */
 	uint32_t index;
 	struct cost cost; /* what probe found */
-	uint64_t finish;  /* ns that it may take after the stop beyond what all may; set by decode */
-	void *data;       /* made by ops->decode, freed by ops->free */
+	uint64_t finish; /* ns that it may take after the stop beyond what all may; set by decode */
+	void *data;      /* made by ops->decode, freed by ops->free */
 	struct stats *stats;
 	const struct probes *probes; /* of the plan; borrowed */
 	struct tracing

@@ -135,8 +135,8 @@ static void asleep_visit(void *arg, int task, int pid, int tid)
 
 	(void)pid;
 	(void)tid;
-	asleep->used += task_describe(task, asleep->buffer + asleep->used,
-				      asleep->room - asleep->used);
+	asleep->used +=
+		task_describe(task, asleep->buffer + asleep->used, asleep->room - asleep->used);
 }
 
 size_t tasks_asleep(char *buffer, size_t room)
@@ -147,18 +147,24 @@ size_t tasks_asleep(char *buffer, size_t room)
 	return asleep.used;
 }
 
-/* In it, or below; of any hierarchy. */
+bool tasks_cgroup_is_below(const char *path, size_t n, const char *cgroup)
+{
+	size_t length = strlen(cgroup);
+
+	return length && n >= length && !memcmp(path, cgroup, length) &&
+	       (n == length || path[length] == '/' || cgroup[length - 1] == '/');
+}
+
+/* Of any hierarchy. */
 static bool task_is_in_cgroup(int task, const char *cgroup)
 {
-	size_t n = strlen(cgroup);
 	char text[8192], *rest = text, *line;
 
 	task_read(task, "cgroup", text, sizeof(text));
 	while ((line = strsep(&rest, "\n"))) {
 		const char *path = strstr(line, ":/");
 
-		if (path && !strncmp(path + 1, cgroup, n) &&
-		    ((n && cgroup[n - 1] == '/') || strchr("/", path[1 + n])))
+		if (path && tasks_cgroup_is_below(path + 1, strlen(path + 1), cgroup))
 			return true;
 	}
 	return false;
@@ -272,8 +278,7 @@ static void task_copy(FILE *out, int task, const char *file)
 
 	task_read(task, file, text, sizeof(text));
 	if (*text)
-		fprintf(out, "-- %s\n%s%s", file, text,
-			text[strlen(text) - 1] == '\n' ? "" : "\n");
+		fprintf(out, "-- %s\n%s%s", file, text, text[strlen(text) - 1] == '\n' ? "" : "\n");
 }
 
 static void task_files(FILE *out, int task)

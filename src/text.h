@@ -1,5 +1,5 @@
-/* Text of others in what we print and write: bytes that would end a line or speak to a terminal become
- * \xNN. */
+/* Text of others in what we print and write: bytes that would end a line or speak to a terminal
+ * become \xNN. */
 #pragma once
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
-/* A text file that grows and rotates: renamed and made anew, or cut to nothing where it is. Whoever may
- * change its directory cannot have another file read in its place: a link is resolved once, at the
- * start, and a successor has to be a file of the same owner, or root's. */
+/* A text file that grows and rotates: renamed and made anew, or cut to nothing where it is. Whoever
+ * may change its directory cannot have another file read in its place: a link is resolved once, at
+ * the start, and a successor has to be a file of the same owner, or root's. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -17,7 +17,8 @@
 #include "followlog.h"
 #include "units.h"
 
-#define STANDS (2 * FOLLOWER_LATE) /* a line without an end that does not grow for so long is one */
+#define STANDS (2 * FOLLOWER_LATE) /* a line without an end that does not grow for so long is one \
+				    */
 
 /* One of the files that the path has named. */
 struct generation {
@@ -32,7 +33,7 @@ struct generation {
 struct textfile {
 	char *path;
 	uid_t owner;
-	bool known; /* the owner is, since there was a file */
+	bool known;  /* the owner is, since there was a file */
 	int changes; /* inotify; -1 where there is none */
 	int changed; /* its watch on the file; -1: none */
 	struct generation now, before;
@@ -60,8 +61,7 @@ static void textfile_watch_file(struct textfile *t)
 /* Returns the descriptor or -errno. */
 static int textfile_open_file(struct textfile *t, struct stat *st)
 {
-	autoclose int fd =
-		open(t->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	autoclose int fd = open(t->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0 || fstat(fd, st) < 0)
 		return -errno;
@@ -199,9 +199,9 @@ static int textfile_rotate(struct textfile *t, followlog_emit *emit, void *arg)
 	int fd;
 
 	if (lstat(t->path, &named) < 0 || !S_ISREG(named.st_mode) ||
-	    (t->now.fd >= 0 && (fstat(t->now.fd, &open_one) < 0 ||
-				(open_one.st_ino == named.st_ino &&
-				 open_one.st_dev == named.st_dev))))
+	    (t->now.fd >= 0 &&
+	     (fstat(t->now.fd, &open_one) < 0 ||
+	      (open_one.st_ino == named.st_ino && open_one.st_dev == named.st_dev))))
 		return 0;
 	fd = textfile_open_file(t, &named);
 	if (fd < 0)

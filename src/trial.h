@@ -1,5 +1,6 @@
 /* A trial: a capture that is armed as always and runs for a while, but that nothing ends, and that
- * keeps nothing. It tells what the plan would cost on this host and how far its rings would reach. */
+ * keeps nothing. It tells what the plan would cost on this host and how far its rings would reach.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -8,6 +9,8 @@
 #include "capture.h"
 #include "crew.h"
 #include "err.h"
+
+#define TRIAL_MARK "trial" /* in the state directory: nothing of it is kept, also by recover */
 
 struct trial {
 	uint64_t length;    /* ns that it is to take */
@@ -21,7 +24,8 @@ struct trial {
 	uint64_t cpu_before;
 };
 
-/* Before the start: measures in an instance of its own what an event costs. */
+/* Before the start: marks the state directory, and measures in an instance of its own what a record
+ * costs. */
 int trial_prepare(struct trial *trial, struct capture *c, struct err *e);
 
 /* Around the time that counts. */

@@ -114,6 +114,17 @@ static void check_text(const char *what, const json_t *spec)
 		printf("      %s: %s\n", what, json_string_value(json_object_get(spec, what)));
 }
 
+static void check_log(const json_t *spec)
+{
+	const char *log = json_string_value(json_object_get(spec, "log"));
+
+	printf("      SENSITIVE: the lines of %s%s\n",
+	       !strcmp(log, "kernel")    ? "the kernel's log"
+	       : !strcmp(log, "journal") ? "the journal"
+					 : log,
+	       strcmp(log, "kernel") ? ", from the start on" : "");
+}
+
 static void check_tasks(const json_t *spec)
 {
 	check_text("cgroup", spec);
@@ -141,7 +152,10 @@ static void check_exec(const json_t *spec)
 		const char *text = json_string_value(word);
 		bool plain = *text && !strpbrk(text, " \"'\\$*?[](){}<>|&;~#`!");
 
-		printf(plain ? " %s" : " \"%s\"", text);
+		fputs(plain ? " " : " \"", stdout);
+		for (; *text; text++)
+			printf(strchr("\"\\", *text) ? "\\%c" : "%c", *text);
+		fputs(plain ? "" : "\"", stdout);
 	}
 	putchar('\n');
 	printf("      killed after %s; with --allow-exec only\n",
@@ -158,18 +172,20 @@ static void check_source(const struct source *s)
 	} shown[] = {
 		{ &packets_source, check_packets }, { &files_source, check_paths },
 		{ &tasks_source, check_tasks },     { &sockets_source, check_sockets },
-		{ &exec_source, check_exec },
+		{ &exec_source, check_exec },       { &log_source, check_log },
+		{ &textlog_source, check_log },
 	};
 
 	if (s->ops == &watched_source)
-		printf("  %-16s what the conditions look at, kept for a replay: %s in the kernel, %s on "
+		printf("  %-16s what the conditions look at, kept for a replay: %s in the kernel, "
+		       "%s on "
 		       "tmpfs\n",
 		       s->name, size_about(s->cost.kernel_bytes).text,
 		       size_about(s->cost.tmpfs_bytes).text);
 	else
-		printf("  %-16s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name, s->ops->type,
-		       s->at, size_about(s->cost.kernel_bytes).text,
-		       size_about(s->cost.tmpfs_bytes).text);
+		printf("  %-16s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name,
+		       s->ops == &textlog_source ? log_source.type : s->ops->type, s->at,
+		       size_about(s->cost.kernel_bytes).text, size_about(s->cost.tmpfs_bytes).text);
 	check_list("pids", json_object_get(s->spec, "pids"));
 	check_list("pid", json_object_get(s->spec, "pid"));
 	check_list("comm", json_object_get(s->spec, "comm"));
@@ -293,7 +309,8 @@ static void check_history(const struct plan *plan)
 		double events = (double)s->cost.ring_bytes / EVENT_BYTES;
 
 		if (s->ops == &ftrace_source)
-			printf("  then '%s' reaches back over %s at %d,000 events/s; --measure 10s tells "
+			printf("  then '%s' reaches back over %s at %d,000 events/s; --measure 10s "
+			       "tells "
 			       "for this host's load\n",
 			       s->name, duration_about(events / MANY_EVENTS * NS_PER_S).text,
 			       MANY_EVENTS / 1000);
@@ -418,7 +435,8 @@ static int check_run(const struct options *options, const char **words, int n_wo
 const struct command check_command = {
 	.name = "check",
 	.words = "RECIPE [ARG...]",
-	.help = "what a recipe would read, keep, change and write; starts nothing without --measure",
+	.help = "what a recipe would read, keep, change and write; starts nothing without "
+		"--measure",
 	.min_words = 1,
 	.max_words = -1,
 	.run = check_run,

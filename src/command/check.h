@@ -9,5 +9,5 @@
 uint64_t check_lateness(const struct plan *plan, const struct condition *c);
 
 /* Arms the plan for a trial and tells what it has measured. */
-int check_measure(struct prepared *p, const struct options *options, const char **words, int n_words,
-		  struct err *e);
+int check_measure(struct prepared *p, const struct options *options, const char **words,
+		  int n_words, struct err *e);

@@ -118,10 +118,11 @@ static char *measure_json(const struct trial *trial, const struct plan *plan)
 		const struct source *s = &plan->sources[i];
 		const struct stats *stats = &trial->board.sources[i];
 
-		json_array_append_new(sources, json_pack("{s:s, s:f, s:I, s:o}", "name", s->name,
-							 "per_s", measure_rate(trial, stats->records),
-							 "lost", (json_int_t)stats->lost, "reach",
-							 measure_reach_json(trial_reach(trial, s))));
+		json_array_append_new(sources,
+				      json_pack("{s:s, s:f, s:I, s:o}", "name", s->name, "per_s",
+						measure_rate(trial, stats->records), "lost",
+						(json_int_t)stats->lost, "reach",
+						measure_reach_json(trial_reach(trial, s))));
 	}
 	for (size_t i = 0; i < plan->n_conditions; i++) {
 		const struct condition *c = &plan->conditions[i];
@@ -129,11 +130,11 @@ static char *measure_json(const struct trial *trial, const struct plan *plan)
 
 		json_array_append_new(
 			conditions,
-			json_pack("{s:s, s:i, s:I, s:I, s:s}", "name", c->name, "tier",
-				  condition_tier(c), "late",
-				  (json_int_t)(condition_tier(c) == 1 ? 0
-								      : check_lateness(plan, c)),
-				  "fired", (json_int_t)progress->fired, "near", progress->near));
+			json_pack(
+				"{s:s, s:i, s:I, s:I, s:s}", "name", c->name, "tier",
+				condition_tier(c), "late",
+				(json_int_t)(condition_tier(c) == 1 ? 0 : check_lateness(plan, c)),
+				"fired", (json_int_t)progress->fired, "near", progress->near));
 	}
 	all = json_pack("{s:o, s:o, s:I, s:I, s:I}", "sources", sources, "conditions", conditions,
 			"took", (json_int_t)trial->took, "cpu", (json_int_t)trial->cpu_ns,
@@ -151,8 +152,8 @@ static void measure_tell(FILE *out, const struct trial *trial, const struct plan
 		measure_page(out, trial, plan);
 }
 
-int check_measure(struct prepared *p, const struct options *options, const char **words, int n_words,
-		  struct err *e)
+int check_measure(struct prepared *p, const struct options *options, const char **words,
+		  int n_words, struct err *e)
 {
 	autofree struct trial *trial = calloc(1, sizeof(*trial));
 	autofclose FILE *out = fdopen(dup(STDOUT_FILENO), "w"); /* the console takes the other */

@@ -17,6 +17,7 @@
 #include "ledger.h"
 #include "plan.h"
 #include "state.h"
+#include "trial.h"
 
 /* Everything that the engine needs, from the state directory alone. */
 struct recovery {
@@ -82,14 +83,15 @@ static bool recovery_is_gone(const struct recovery *r)
 	return access(saved, F_OK) < 0 && errno == ENOENT;
 }
 
-/* It was killed while it armed: there is nothing to save. */
+/* It was killed while it armed, or was a trial: there is nothing to save. */
 static bool recovery_is_empty(const struct recovery *r)
 {
 	struct err absent = ERR_INIT;
 	struct board *board;
 	bool empty;
 
-	if (faccessat(r->state->fd, "board", F_OK, 0) < 0)
+	if (faccessat(r->state->fd, "board", F_OK, 0) < 0 ||
+	    faccessat(r->state->fd, TRIAL_MARK, F_OK, 0) == 0)
 		return true;
 	if (board_open(&board, r->state->fd, &absent) < 0)
 		return false; /* another version's: not ours to judge */

@@ -10,6 +10,7 @@
 #include "members.h"
 #include "reader.h"
 #include "selector/reading.h"
+#include "tasks.h"
 
 #define EXIT_MAX 4096 /* threads that are watched at a time */
 
@@ -122,7 +123,8 @@ static void exit_see_end(struct condition *c, const struct selector *s, const st
 		exit_fire(c, s, o, pid);
 }
 
-static void exit_see_code(struct condition *c, const struct selector *s, const struct observation *o)
+static void exit_see_code(struct condition *c, const struct selector *s,
+			  const struct observation *o)
 {
 	const struct exit_state *state = c->state;
 	int pid = members_process(state->members, o->pid);
@@ -177,14 +179,6 @@ static void exit_see_exec(struct condition *c, const struct selector *s,
 		members_remove(state->members, pid, o->time);
 }
 
-static bool exit_is_below(const char *cgroup, const char *path, size_t n)
-{
-	size_t length = strlen(cgroup);
-
-	return n >= length && !memcmp(path, cgroup, length) &&
-	       (n == length || path[length] == '/' || cgroup[length - 1] == '/');
-}
-
 static void exit_see_move(struct condition *c, const struct selector *s,
 			  const struct observation *o)
 {
@@ -194,7 +188,7 @@ static void exit_see_move(struct condition *c, const struct selector *s,
 	size_t n;
 	const char *path = exit_text(s, o, "dst_path", &n);
 
-	if (exit_is_below(exit_of->what, path, n))
+	if (tasks_cgroup_is_below(path, n, exit_of->what))
 		members_add(state->members, tid, pid ? pid : tid, o->time);
 	else if (pid == tid) /* the kernel tells of the first thread alone */
 		members_remove_process(state->members, pid, o->time);
@@ -206,10 +200,7 @@ static void exit_see_move(struct condition *c, const struct selector *s,
 static void exit_miss(struct condition *c, int pid, uint64_t time)
 {
 	const struct exit_of *exit_of = c->data;
-	struct verdict verdict = {
-		.time = time, .cpu = UINT32_MAX, .pid = pid, .uncertain = true
-	};
-
+	struct verdict verdict = { .time = time, .cpu = UINT32_MAX, .pid = pid, .uncertain = true };
 	uint64_t since = time > 2 * READER_DEADLINE ? time - 2 * READER_DEADLINE : 0;
 
 	if (exit_of->code || !judge_missed(c, since) || !judge_hit(c, time))
@@ -279,8 +270,9 @@ static void exit_tell(const struct condition *c, char *text, size_t room)
 	size_t n = members_processes(state->members);
 
 	if (!n)
-		snprintf(text, room, state->looked ? "there is no such process now, cannot fire"
-						   : "not looked yet");
+		snprintf(text, room,
+			 state->looked ? "there is no such process now, cannot fire"
+				       : "not looked yet");
 	else if (members_left_out(state->members))
 		snprintf(text, room, "%zu processes there, %llu threads more than are watched", n,
 			 (unsigned long long)members_left_out(state->members));

@@ -1,4 +1,5 @@
-/* The threads of the processes of one name, program or cgroup, again and again: what t.exit looks at.
+/* The threads of the processes of one name, program or cgroup, again and again: what t.exit looks
+ * at.
  */
 #include <limits.h>
 #include <stdlib.h>

@@ -5,7 +5,14 @@
 
 #include "selector.h"
 
-enum reading { READING_FILE, READING_PATHS, READING_TASKS, READING_PRESSURE, READING_LINES, READING_MEMBERS };
+enum reading {
+	READING_FILE,
+	READING_PATHS,
+	READING_TASKS,
+	READING_PRESSURE,
+	READING_LINES,
+	READING_MEMBERS
+};
 
 struct reading_selector {
 	enum reading kind;

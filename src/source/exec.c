@@ -28,7 +28,7 @@ static int exec_decode(struct source *s, struct err *e)
 		return e->code;
 	if (!json_is_string(json_array_get(argv, 0)))
 		return err_set(e, "a command has a name");
-	if (!json_is_integer(deadline) || 
+	if (!json_is_integer(deadline) ||
 	    json_integer_value(deadline) > (json_int_t)EXEC_DEADLINE_MAX)
 		return err_set(e, "a command has a deadline, of %s at most",
 			       duration_text(EXEC_DEADLINE_MAX).text);

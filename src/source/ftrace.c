@@ -194,7 +194,8 @@ static int ftrace_make(struct source *s, struct capture *c, const char *instance
 		return e->code;
 	/* nothing ends a trial;
 	 * the kernel runs an event's triggers newest first: the stop event's stack, then the end */
-	if (!c->trial && ftrace_arm_triggers(c, instance, side == BEFORE ? "traceoff" : "traceon", e) < 0)
+	if (!c->trial &&
+	    ftrace_arm_triggers(c, instance, side == BEFORE ? "traceoff" : "traceon", e) < 0)
 		return e->code;
 	for (size_t i = 0; i < f->n_events; i++)
 		if (ftrace_enable(c, instance, &f->events[i], e) < 0)

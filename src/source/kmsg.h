@@ -42,8 +42,3 @@ uint64_t log_clock_boot(struct log_clock *clock, uint64_t read, uint64_t stamp_n
 
 /* Whether a line of that time is from after the cut, as far as it is known. */
 bool log_after(uint64_t time, uint64_t cut);
-
-/* The ring's file in the state directory. */
-struct unit_text log_file(const struct source *s);
-
-int log_save(struct source *s, struct save *save, struct err *e);

@@ -1,5 +1,5 @@
 /* The kernel's log, as /dev/kmsg hands it out: one record a read. */
-#include "kmsg.h"
+#include "logs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include "auto.h"
 #include "capture.h"
 #include "io.h"
+#include "kmsg.h"
 #include "live.h"
 #include "ring.h"
 #include "source.h"
@@ -19,9 +20,8 @@
 #define LOG_DEVICE "/dev/kmsg"
 #define LOG_KEEP_MIN (64u << 10)
 #define LOG_KEEP_MAX (1u << 30)
-#define LOG_RECORD_MAX 16384             /* the kernel's own limit is 8192 */
-#define LOG_BATCH 256                    /* records between two looks at the engine */
-#define LOG_FINISH_NS (2 * NS_PER_S)     /* how long the end may take */
+#define LOG_BATCH 256                /* records between two looks at the engine */
+#define LOG_FINISH_NS (2 * NS_PER_S) /* how long the end may take */
 
 struct log {
 	uint64_t keep;
@@ -36,28 +36,33 @@ struct unit_text log_file(const struct source *s)
 	return name;
 }
 
-static int log_decode(struct source *s, struct err *e)
+int log_read(const struct source *s, const char **log, uint64_t *keep, struct err *e)
 {
-	json_int_t keep = 4 << 20;
-	const char *which;
-	struct log *log;
+	json_int_t bytes = 4 << 20;
 	json_error_t where;
 
-	if (json_unpack_ex((json_t *)s->spec, &where, 0, "{s:s, s?I}", "log", &which, "keep",
-			   &keep) < 0)
+	if (json_unpack_ex((json_t *)s->spec, &where, 0, "{s:s, s?I}", "log", log, "keep", &bytes) <
+	    0)
 		return err_set(e, "a log is not well-formed: %s", where.text);
-	if (strcmp(which, "kernel") != 0)
-		return err_set(e, "cannot record the log '%s', only 'kernel'", which);
-	if (keep < LOG_KEEP_MIN || keep > LOG_KEEP_MAX)
+	if (bytes < LOG_KEEP_MIN || bytes > LOG_KEEP_MAX)
 		return err_set(e, "'keep' of a log is from %s to %s", size_text(LOG_KEEP_MIN).text,
 			       size_text(LOG_KEEP_MAX).text);
 	if (!s->name || !*s->name || strlen(s->name) > 64 || strchr(s->name, '/'))
 		return err_set(e, "the name of a log can have no '/' and up to 64 bytes");
-	s->data = log = calloc(1, sizeof(*log));
+	*keep = bytes;
+	return 0;
+}
+
+static int log_decode(struct source *s, struct err *e)
+{
+	struct log *log = s->data = calloc(1, sizeof(*log));
+	const char *which;
+
 	if (!log)
 		return err_set(e, "no memory for the log");
-	log->keep = keep;
-	return 0;
+	if (log_read(s, &which, &log->keep, e) < 0)
+		return e->code;
+	return strcmp(which, "kernel") ? err_set(e, "'%s' is not the kernel's log", which) : 0;
 }
 
 static int log_open(struct err *e)

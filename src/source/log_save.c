@@ -5,6 +5,7 @@
 
 #include "auto.h"
 #include "kmsg.h"
+#include "logs.h"
 #include "logline.h"
 #include "ring.h"
 #include "sandbox.h"

@@ -8,11 +8,9 @@
 
 #include "source.h"
 
-#define LOGLINE_NO_LEVEL UINT32_MAX
-
 struct logline {
 	uint64_t time;  /* boot clock */
-	uint32_t level; /* of syslog(3) */
+	uint32_t level; /* of syslog(3); UINT32_MAX: it has none */
 	bool continued; /* goes on with the line before */
 	const char *text;
 	size_t size;
@@ -21,5 +19,6 @@ struct logline {
 /* Makes logs/NAME.log; NULL with an error. */
 FILE *logline_create(const struct source *s, const struct save *save, struct err *e);
 
-/* Bytes that would speak to a terminal are escaped; a text of several lines has the head on each. */
+/* Bytes that would speak to a terminal are escaped; a text of several lines has the head on each.
+ */
 void logline_write(FILE *out, const struct save *save, const struct logline *line);

@@ -45,7 +45,8 @@ struct taken_kind {
 	enum reader_op op;
 	enum reader_kind reader;
 	unsigned int helpers;
-	size_t expected; /* bytes of an answer, where it is not to be tried before the start; else 0 */
+	size_t expected; /* bytes of an answer, where it is not to be tried before the start; else 0
+			  */
 };
 
 struct taken_item {
@@ -88,8 +89,8 @@ struct taken_name {
 /* "taken-N" and SUFFIX. */
 struct taken_name taken_name(const struct source *s, const char *suffix);
 
-/* Reads what all kinds have in the plan (`start`, `stop`, `every`, `keep_ns`, `max`) into s->data,
- * without items. */
+/* Reads what all kinds have in the plan (`start`, `stop`, `every`, `keep_ns`, `max`, `deadline`)
+ * into s->data, without items, and s->finish. */
 int taken_decode(struct source *s, const struct taken_kind *kind, struct err *e);
 
 /* Room for N items, taken->n of which are there. */

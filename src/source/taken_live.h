@@ -1,5 +1,6 @@
-/* Inside the own process of a source that takes something, whose loop (taken_live.c) asks the reader for what is on
- * the lists (taken_queue.c). Snapshots and samples put it there and keep the answers. */
+/* Inside the own process of a source that takes something, whose loop (taken_live.c) asks the
+ * reader for what is on the lists (taken_queue.c). Snapshots and samples put it there and keep the
+ * answers. */
 #pragma once
 
 #include <jansson.h>

@@ -355,8 +355,7 @@ static int saver_errors(struct saver *v, enum taken_phase phase, struct err *e)
 	if (!v->errors[phase])
 		return 0;
 	if (fclose(take_ptr(v->errors[phase])) != 0 ||
-	    asprintf(&path, "%s/ERRORS-%s%s%s.txt", dir, v->s->name,
-		     v->taken->kind->dir ? "-" : "",
+	    asprintf(&path, "%s/ERRORS-%s%s%s.txt", dir, v->s->name, v->taken->kind->dir ? "-" : "",
 		     v->taken->kind->dir ? taken_phase_text[phase] : "") < 0)
 		return err_set(e, "no memory for what could not be read");
 	if (io_make_dirs(v->save->outdir, dir, e) < 0)
@@ -402,8 +401,10 @@ static void saver_conclude(struct saver *v)
 	report->outcome = OUTCOME_OK;
 	if (v->truncated) {
 		report->outcome = OUTCOME_TRUNCATED;
-		snprintf(report->note, sizeof(report->note), v->taken->kind->reader == READER_OF_COMMANDS
-				 ? "a command printed more than is kept, or was killed at its deadline"
+		snprintf(report->note, sizeof(report->note),
+			 v->taken->kind->reader == READER_OF_COMMANDS
+				 ? "a command printed more than is kept, or was killed at its "
+				   "deadline"
 				 : "there was more than is kept of it");
 	}
 	if (v->failed) {

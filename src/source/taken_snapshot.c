@@ -59,7 +59,8 @@ static bool template_expand(const struct stop_record *stop, const char *path, bo
 				 path + 1);
 			return false;
 		}
-		if (n && command && *value == '-') { /* that is an option, or a group of processes */
+		if (n && command &&
+		    *value == '-') { /* that is an option, or a group of processes */
 			snprintf(note, size, "'%.*s' is negative, and not for a command",
 				 (int)n - 2, path + 1);
 			return false;

@@ -1,4 +1,5 @@
-/* The journal, or a text file that rotates, from the start on: as a follower hands out its lines. */
+/* The journal, or a text file that rotates, from the start on: as a follower hands out its lines.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,13 +9,12 @@
 #include "capture.h"
 #include "follower.h"
 #include "live.h"
+#include "logs.h"
 #include "logline.h"
 #include "ring.h"
 #include "sandbox.h"
 #include "units.h"
 
-#define TEXTLOG_KEEP_MIN (64u << 10)
-#define TEXTLOG_KEEP_MAX (1u << 30)
 #define TEXTLOG_BATCH 256 /* lines between two looks at the engine */
 
 struct textlog {
@@ -23,33 +23,16 @@ struct textlog {
 	struct ring *ring; /* of a record its kind is the level */
 };
 
-static struct unit_text textlog_file(const struct source *s)
-{
-	struct unit_text name;
-
-	snprintf(name.text, sizeof(name.text), "log-%u.ring", s->index);
-	return name;
-}
-
 static int textlog_decode(struct source *s, struct err *e)
 {
 	struct textlog *t = s->data = calloc(1, sizeof(*t));
-	json_int_t keep = 4 << 20;
-	json_error_t where;
 
 	if (!t)
 		return err_set(e, "no memory for the log");
-	if (json_unpack_ex((json_t *)s->spec, &where, 0, "{s:s, s?I}", "log", &t->log, "keep",
-			   &keep) < 0)
-		return err_set(e, "a log is not well-formed: %s", where.text);
+	if (log_read(s, &t->log, &t->keep, e) < 0)
+		return e->code;
 	if (strcmp(t->log, FOLLOWER_JOURNAL) != 0 && *t->log != '/')
 		return err_set(e, "cannot record the log '%s'", t->log);
-	if (keep < TEXTLOG_KEEP_MIN || keep > TEXTLOG_KEEP_MAX)
-		return err_set(e, "'keep' of a log is from %s to %s",
-			       size_text(TEXTLOG_KEEP_MIN).text, size_text(TEXTLOG_KEEP_MAX).text);
-	if (!s->name || !*s->name || strlen(s->name) > 64 || strchr(s->name, '/'))
-		return err_set(e, "the name of a log can have no '/' and up to 64 bytes");
-	t->keep = keep;
 	return 0;
 }
 
@@ -67,7 +50,7 @@ static int textlog_arm(struct source *s, struct capture *c, struct err *e)
 {
 	struct textlog *t = s->data;
 
-	return ring_create(&t->ring, c->state->fd, textlog_file(s).text, t->keep, e);
+	return ring_create(&t->ring, c->state->fd, log_file(s).text, t->keep, e);
 }
 
 static void textlog_push(struct source *s, const struct followed *line)
@@ -106,8 +89,8 @@ static int textlog_take(struct source *s, struct follower *follower)
 /* Goes on until all up to the cut has come, or nothing comes. */
 static bool textlog_wants_more(const struct textlog *t, const struct live *live, uint64_t until)
 {
-	return !live->stopping || (ring_counters(t->ring)->seen_until < stop_cut(live->stop) &&
-				   clock_boot() < until);
+	return !live->stopping ||
+	       (ring_counters(t->ring)->seen_until < stop_cut(live->stop) && clock_boot() < until);
 }
 
 static int textlog_record(struct source *s, struct live *live, struct follower *follower,
@@ -191,7 +174,7 @@ static int textlog_save(struct source *s, struct save *save, struct err *e)
 	autofclose FILE *out = NULL;
 	struct ring *ring = NULL;
 
-	if (ring_open(&ring, save->statedir, textlog_file(s).text, e) < 0)
+	if (ring_open(&ring, save->statedir, log_file(s).text, e) < 0)
 		return err_wrap(e, "nothing was recorded");
 	out = logline_create(s, save, e);
 	if (out && sandbox_enter(SANDBOX_COMPUTE, e) == 0) {

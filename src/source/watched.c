@@ -35,8 +35,7 @@ static int watched_probe(struct source *s, struct cost *cost, struct err *e)
 	if (w->stream == STREAM_EVENTS)
 		cost->kernel_bytes += watch_ring_bytes(w->plan);
 	if (w->stream == STREAM_PACKETS)
-		cost->kernel_bytes +=
-			packetstream_bytes(w->plan->selectors, w->plan->n_selectors);
+		cost->kernel_bytes += packetstream_bytes(w->plan->selectors, w->plan->n_selectors);
 	cost->ring_bytes = KEEP;
 	cost->tmpfs_bytes += KEEP;
 	cost->output_bytes += 2 * KEEP;

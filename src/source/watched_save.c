@@ -226,8 +226,9 @@ static int saver_put_reading(struct saver *v, const struct ring_record *record, 
 	if (!reading)
 		return 0;
 	json = json_pack("{s:I, s:i, s:s, s:s, s:s, s:s}", "boot", (json_int_t)record->time,
-			 "selector", (int)record->kind, "of", s->ops->type, "path", reading->path ? reading->path : "", "trigger",
-			 reading->trigger, "text", escaped ? escaped : "");
+			 "selector", (int)record->kind, "of", s->ops->type, "path",
+			 reading->path ? reading->path : "", "trigger", reading->trigger, "text",
+			 escaped ? escaped : "");
 	line = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (!line)
 		return err_set(e, "no memory");

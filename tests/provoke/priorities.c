@@ -1,8 +1,8 @@
 /* System calls that change nothing, as events with two numbers: priorities WHICH N [WHO [EVERY_US
  * [THEN]]]
  *
- * Makes N calls of setpriority(WHICH, WHO), EVERY_US apart, or one behind the other; where WHO is 0,
- * it is the number of the call, from 1. Then, with THEN, one of setpriority(THEN, WHO). No such
+ * Makes N calls of setpriority(WHICH, WHO), EVERY_US apart, or one behind the other; where WHO is
+ * 0, it is the number of the call, from 1. Then, with THEN, one of setpriority(THEN, WHO). No such
  * priority classes exist. */
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -1,4 +1,5 @@
-/* A process that handles a signal N times, and then dies of it if it is told to: signals N SIGNAL die|live
+/* A process that handles a signal N times, and then dies of it if it is told to: signals N SIGNAL
+ * die|live
  *
  * Says "handled n=N" when it has. */
 #include <signal.h>

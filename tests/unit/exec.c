@@ -68,8 +68,8 @@ static void it_has_nothing_of_ours(void **state)
 
 	(void)state;
 	setenv("SECRET", "x", 1);
-	text = run(SH("echo \\\"[$SECRET]$LC_ALL\\\"; pwd; cat; ls /proc/self/fd | tr '\\n' ' '"), 4096,
-		   0, false);
+	text = run(SH("echo \\\"[$SECRET]$LC_ALL\\\"; pwd; cat; ls /proc/self/fd | tr '\\n' ' '"),
+		   4096, 0, false);
 	/* the last of them is the directory that ls reads */
 	assert_says(text, "[]C\n/\n0 1 2 3 \n", "# exit code 0, after ");
 }
@@ -104,10 +104,10 @@ static void assert_group_is_gone(const char *text)
 static void it_is_killed_at_its_deadline(void **state)
 {
 	uint64_t before = clock_boot();
-	autofree char *text =
-		run("{\"argv\":[\"sh\",\"-c\",\"trap '' TERM INT; echo $$; sleep 50 & sleep 50; wait\"],"
-		    "\"deadline\":300000000}",
-		    4096, 0, true);
+	autofree char *text = run("{\"argv\":[\"sh\",\"-c\",\"trap '' TERM INT; echo $$; sleep 50 "
+				  "& sleep 50; wait\"],"
+				  "\"deadline\":300000000}",
+				  4096, 0, true);
 
 	(void)state;
 	assert_true(clock_boot() - before < 5 * NS_PER_S);
@@ -128,8 +128,10 @@ static void what_it_leaves_in_the_background_is_not_waited_for(void **state)
 
 static void what_cannot_be_run_is_an_errno(void **state)
 {
-	autofree char *text = run("{\"argv\":[\"no-such-command\"],\"deadline\":1}", 4096, ENOENT, false);
-	autofree char *denied = run("{\"argv\":[\"/etc/passwd\"],\"deadline\":1}", 4096, EACCES, false);
+	autofree char *text =
+		run("{\"argv\":[\"no-such-command\"],\"deadline\":1}", 4096, ENOENT, false);
+	autofree char *denied =
+		run("{\"argv\":[\"/etc/passwd\"],\"deadline\":1}", 4096, EACCES, false);
 	autofree char *garbage = run("{\"argv\":[]}", 4096, EINVAL, false);
 
 	(void)state;

@@ -12,15 +12,16 @@
 #include "reader.h"
 
 #define EVENT_OF(event) "{'type':'event','event':'" event "'}"
-#define EXIT(who, ends, changes, of)                                                           \
-	"{'type':'exit','name':'c','at':'r.lua:1'," who ",'ends':" ends                        \
-	",'begins':" EVENT_OF("task:task_newtask") ",'changes':" EVENT_OF(changes) ",'look':{" \
-	"'type':'members','of':'" of "','every':1000000000}}"
-#define BY_EXE(rest)                                                                       \
-	EXIT("'exe':'/usr/bin/db'" rest, EVENT_OF("sched:sched_process_exit"),             \
+#define EXIT(who, ends, changes, of)                                                              \
+	"{'type':'exit','name':'c','at':'r.lua:1'," who ",'ends':" ends ",'begins':" EVENT_OF(    \
+		"task:task_newtask") ",'changes':" EVENT_OF(changes) ",'look':{"                  \
+								     "'type':'members','of':'" of \
+								     "','every':1000000000}}"
+#define BY_EXE(rest)                                                           \
+	EXIT("'exe':'/usr/bin/db'" rest, EVENT_OF("sched:sched_process_exit"), \
 	     "sched:sched_process_exec", "exe /usr/bin/db")
-#define BY_COMM                                                                            \
-	EXIT("'comm':'averylongnameof'", EVENT_OF("sched:sched_process_exit"),             \
+#define BY_COMM                                                                \
+	EXIT("'comm':'averylongnameof'", EVENT_OF("sched:sched_process_exit"), \
 	     "sched:sched_process_exec", "comm averylongnameof")
 
 enum { ENDS, BEGINS, CHANGES, LOOK, CODE };
@@ -29,9 +30,7 @@ enum { ENDS, BEGINS, CHANGES, LOOK, CODE };
 static void look_since(struct bench *b, uint64_t time, uint64_t before, const char *tasks)
 {
 	autofree char *text = NULL;
-	struct observation o = { .time = time,
-				 .cpu = UINT32_MAX,
-				 .pid = -1 };
+	struct observation o = { .time = time, .cpu = UINT32_MAX, .pid = -1 };
 
 	assert_true(asprintf(&text, "%llu\n%s", (unsigned long long)before, tasks) > 0);
 	o.data = (const uint8_t *)text;
@@ -155,7 +154,7 @@ static void what_is_no_longer_there_is_forgotten(void **state)
 	begin(b, BY_EXE(""));
 	look(b, NS_PER_S, "10 10\n20 20\n");
 	look(b, NS_PER_S + READER_DEADLINE + 1, "20 20\n"); /* 10 ended, and nobody saw it */
-	ends(b, NS_PER_S + READER_DEADLINE + 2, 10);	    /* another one of that number */
+	ends(b, NS_PER_S + READER_DEADLINE + 2, 10);        /* another one of that number */
 	assert_int_equal(b->n, 0);
 	ends(b, NS_PER_S + READER_DEADLINE + 3, 20);
 	assert_int_equal(b->n, 1);

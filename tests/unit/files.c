@@ -507,7 +507,8 @@ static void fields_of_the_stop_stand_in_paths(void **state)
 static void an_events_own_pid_comes_before_its_tasks(void **state)
 {
 	struct bench *b = *state;
-	struct stop_record record = { .pid = 77, .text = "oom:mark_victim comm=pid=99 pid=88",
+	struct stop_record record = { .pid = 77,
+				      .text = "oom:mark_victim comm=pid=99 pid=88",
 				      .numbers = "pid=88 " };
 
 	put(b, "p88", "victim");

@@ -55,7 +55,8 @@ static struct reader *pool(unsigned int helpers, size_t max)
 	struct reader *reader = NULL;
 	struct err e = ERR_INIT;
 
-	if (reader_create(&reader, &(struct reader_setup){ .helpers = helpers, .max = max }, &e) < 0)
+	if (reader_create(&reader, &(struct reader_setup) { .helpers = helpers, .max = max }, &e) <
+	    0)
 		fail_msg("%s", e.text);
 	return reader;
 }
