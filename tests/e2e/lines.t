@@ -89,6 +89,43 @@ t "killed: the bundle unpacks" unpack killed || finish
 t "killed: by that line" manifest .stop.condition torn
 t "killed: it is uncertain whether there was one before" manifest .stop.certain false
 
+# A log that is not read in time is a hole, and one that is busy holds nobody else up.
+recipe blind <<LUA
+-- Is it silent, or not read?
+return {
+  collect = t.log "$log",
+  stop = { t.silence { name = "silent", t.line { "$log", text = "beat" }, over = "1s" },
+           t.event { name = "other", "syscalls:sys_enter_setpriority", filter = "which == 94", hits = 2 } },
+}
+LUA
+capture blind "$T/blind.lua"
+for i in $(seq 10); do echo "beat $i" >>"$log" && sleep 0.1; done
+kill -STOP $(pgrep -x tracer-follow)
+for i in $(seq 10); do echo "beat, not seen $i" >>"$log" && sleep 0.1; done
+t "blind: it fires" ended $pid 40
+kill -CONT $(pgrep -x tracer-follow) 2>/dev/null
+t "blind: a source is not whole" code 4
+t "blind: the bundle unpacks" unpack blind || finish
+t "blind: it is not certain that it was silent" manifest .stop.certain false
+t "blind: the log says that it was not read" source_is app.log outcome partial
+t "blind: from when on" is "$(source_of app.log holes[0].what)" "not read"
+recipe busy <<LUA
+-- Which of them?
+return {
+  collect = t.files "/proc/uptime",
+  stop = { t.line { name = "line", "$log", regex = "(a|aa)+[bc]\$" },
+           t.event { name = "other", "syscalls:sys_enter_setpriority", filter = "which == 94", hits = 2 } },
+}
+LUA
+capture busy "$T/busy.lua"
+(exec 9<&-; while :; do yes "$(printf 'a%.0s' $(seq 60))" | head -c 1000000 >>"$log"; sleep 0.1; done) &
+writer=$!
+sleep 1
+"$provoke/priorities" 94 2 9<&-
+fired busy other
+kill $writer
+: >"$log"
+
 # The journal, as its own tools write it.
 journal() { sed -e "s/@/$(date +%s%6N)/" -e 's/|/\n/g' <<<"__REALTIME_TIMESTAMP=@|__MONOTONIC_TIMESTAMP=1|_BOOT_ID=$(tr -d - </proc/sys/kernel/random/boot_id)|$1|" >&7; }
 remote=/lib/systemd/systemd-journal-remote

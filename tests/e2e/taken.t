@@ -64,6 +64,58 @@ t "a command at a rate" within "$(grep -c '^# [0-9]* 20' "$b/commands/beats.txt"
 t "and at both ends" has "$b/commands/beats-start.txt" '^[0-9]{10}$'
 kill "$culprit"
 
+# Fields of the stop are numbers of the event, whatever others write into their names and logs.
+recipe spoofed <<'LUA'
+-- Who ended?
+return {
+  collect = { t.exec { name = "told", "echo", "pid={pid}" }, t.exec { name = "prio", "echo", "prio={prio}" } },
+  stop = t.event { name = "end", "sched:sched_process_exit", filter = "comm ~ \"pid=-1*\"" },
+}
+LUA
+cp "$(type -P true)" "$T/pid=-1 prio=7"
+capture spoofed --allow-exec "$T/spoofed.lua"
+"$T/pid=-1 prio=7" &
+spoofer=$!
+wait $spoofer
+fired spoofed end
+t "a name is no field" has "$b/commands/told-stop.txt" "^pid=$spoofer$"
+t "and takes none's place" has "$b/commands/prio-stop.txt" '^prio=[0-9]{3}$'
+
+# Commands end with who has asked for them.
+marked() { pgrep -f "sleep 100[.]$$" >/dev/null; }
+recipe long <<LUA
+-- Does it end?
+return {
+  collect = { t.exec { name = "long", "sh", "-c", "sleep 100.$$ | sleep 100.$$", at = "start", deadline = "5m" },
+              t.exec { name = "late", "sh", "-c", "sleep 100.$$", deadline = "3s" } },
+}
+LUA
+capture long --allow-exec "$T/long.lua"
+engine=$pid
+await 5 marked
+t "commands: a command runs" marked
+kill -9 $engine
+t "commands: with the engine it ends" await 10 not marked
+t "commands: and no other begins" not marked
+for i in $(seq 40); do [ -z "$(tracers)" ] && break; sleep 0.1; done
+run "$tracer" recover -o "$T/long"
+t "commands: recover leaves none" not marked
+run "$tracer" check --measure 1s --allow-exec "$T/long.lua"
+t "commands: a trial ends them too" await 10 not marked
+capture twice --allow-exec "$T/long.lua"
+await 5 marked
+kill -9 $(pgrep -x tracer-long)
+t "commands: so does the end of their source" await 10 not marked
+kill -INT $pid
+ended $pid 60
+begin killed-trial "$tracer" check --measure 60s "$T/spoofed.lua" --allow-exec
+await 20 grep -q '^trying' "$T/killed-trial.err"
+kill -9 $pid $(pgrep -P $pid)
+ended $pid 5
+sleep 0.5
+run "$tracer" recover -o "$T/killed-trial"
+t "a trial that was killed is no bundle" is "$(ls "$T/killed-trial" 2>/dev/null)" ""
+
 # Sockets of a connection that is stuck.
 netns_pair
 recipe sockets <<LUA
