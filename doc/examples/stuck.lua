@@ -1,7 +1,7 @@
 -- Who holds a connection up, and what does its process do then?
 --
---   tracer --allow-exec stuck.lua HOST PORT [log=PATH]
-local host, port, log = t.args { "host:address", "port:port", "log:path=/proc/self/mounts" }
+--   tracer --allow-exec stuck.lua HOST PORT LOG
+local host, port, log = t.args { "host:address", "port:port", "log:path" }
 
 return {
   collect = {

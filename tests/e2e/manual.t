@@ -77,9 +77,10 @@ exampled() { # CONSTRUCTOR...
 	return $bad
 }
 t "each constructor has an example" exampled $(constructors)
+: >"$T/log"
 for recipe in "$top"/doc/examples/*.lua; do
 	name=$(basename "$recipe")
-	args=$(sed -nE "s/^--   tracer (--allow-exec )?$name *//p" "$recipe" | sed -e 's/ *\[.*//' -e 's/PID/1/' -e 's/HOST/10.0.0.5/' -e 's/PORT/443/')
+	args=$(sed -nE "s/^--   tracer (--allow-exec )?$name *//p" "$recipe" | sed -e 's/ *\[.*//' -e 's/PID/1/' -e 's/HOST/10.0.0.5/' -e 's/PORT/443/' -e "s,LOG,$T/log,")
 	[ ! -s "$T/tracer-recipe.5" ] || t "example $name is in the page" shown "$recipe"
 	run "$tracer" check "$recipe" $args
 	t "and passes check" code 0

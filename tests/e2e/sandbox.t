@@ -1,7 +1,8 @@
 # Each process keeps only the privilege that it needs.
 . "$(dirname "$0")/../lib.sh"
 
-recipe sandbox <<'LUA'
+: >"$T/log"
+recipe sandbox <<LUA
 -- Who runs as whom?
 return {
   collect = {
@@ -9,6 +10,8 @@ return {
     t.packets { "udp", port = 19777, interface = "lo", keep = "1M" },
     t.log { "kernel" },
     t.files { at = "both", "/proc/uptime" },
+    t.tasks {},
+    t.log "$T/log",
   },
 }
 LUA
@@ -24,13 +27,14 @@ for p in $(tracers | grep -vx "$engine"); do
 	name=$(cat "/proc/$p/comm")
 	seen="$seen $name"
 	case $name in
-	tracer-files) want=$reads ;;
+	tracer-files | tracer-helper | tracer-follow) want=$reads ;;
+	tracer-tasks) want=$reads ;;
 	*) want="65534 0000000000000000 1 2" ;;
 	esac
 	t "process $name keeps what it needs" is "$(status_of "$p")" "$want"
 	t "process $name is not the engine's group" not is "$(ps -o pgid= -p "$p")" "$(ps -o pgid= -p $engine)"
 done
-for name in tracer tracer-watch tracer-packets tracer-kernel tracer-files; do
+for name in tracer tracer-watch tracer-packets tracer-kernel tracer-files tracer-tasks tracer-helper tracer-log tracer-follow; do
 	t "there was a process $name" has <(echo "$seen ") " $name "
 done
 kill -INT $engine
