@@ -153,7 +153,7 @@ static void each_member_is_needed_and_has_its_type(void **state)
 		{ offsetof(struct words, collect), "{'type':1,'name':'x','at':'r.lua:2'}",
 		  "unknown type ''" },
 		{ offsetof(struct words, collect),
-		  "{'type':'log','name':'x','at':'r.lua:2','log':'x'}", "r.lua:2: is not the kernel's log" },
+		  "{'type':'log','name':'x','at':'r.lua:2','log':'x'}", "r.lua:2: 'x' is not the kernel's log" },
 		{ offsetof(struct words, collect),
 		  LOG ",{'type':'ftrace','name':'x','at':'r.lua:7','keep':65536}",
 		  "r.lua:7: t.ftrace has no events" },
