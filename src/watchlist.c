@@ -3,14 +3,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auto.h"
 #include "comm.h"
 
-/* One event, and who watches it. */
+/* Who watches an event. */
+struct watcher {
+	struct selector *selector;
+	size_t like; /* the first of them with the same filter */
+	bool passes; /* of that one: the record at hand */
+};
+
+/* One event. */
 struct watched {
 	uint16_t id;
 	const struct field *pid;
-	struct selector **selectors;
+	struct watcher *watchers;
 	size_t n;
+	bool alike; /* they all have the same filter */
 };
 
 struct watchlist {
@@ -28,21 +37,35 @@ static struct watched *watchlist_find(const struct watchlist *list, uint16_t id)
 	return NULL;
 }
 
+static bool watcher_is_like(const struct watcher *a, const struct watcher *b)
+{
+	const struct filter *x = a->selector->filter, *y = b->selector->filter;
+	autofree char *one = x ? filter_text(x) : NULL, *other = y ? filter_text(y) : NULL;
+
+	return x && y ? one && other && !strcmp(one, other) : x == y;
+}
+
 static int watchlist_add(struct watchlist *list, struct selector *s, struct err *e)
 {
 	struct watched *event = watchlist_find(list, s->format->id);
-	struct selector **grown;
+	struct watcher *grown;
+	size_t like = 0;
 
 	if (!event) {
 		event = &list->events[list->n++];
 		event->id = s->format->id;
 		event->pid = format_field(s->format, "common_pid");
+		event->alike = true;
 	}
-	grown = realloc(event->selectors, (event->n + 1) * sizeof(void *));
+	grown = realloc(event->watchers, (event->n + 1) * sizeof(*grown));
 	if (!grown)
 		return err_set(e, "no memory");
-	event->selectors = grown;
-	grown[event->n++] = s;
+	event->watchers = grown;
+	grown[event->n] = (struct watcher) { .selector = s };
+	while (!watcher_is_like(&grown[like], &grown[event->n]))
+		like++;
+	grown[event->n++].like = like;
+	event->alike = event->alike && like == 0;
 	return 0;
 }
 
@@ -73,19 +96,19 @@ void watchlist_free(struct watchlist *list)
 	if (!list)
 		return;
 	for (size_t i = 0; i < list->n; i++)
-		free(list->events[i].selectors);
+		free(list->events[i].watchers);
 	free(list->events);
 	free(list);
 }
 
-/* Where only one selector watches the event, the kernel's filter has said it all. */
+/* Where all want the same of the event, the kernel's filter has said it all. */
 static bool watchlist_passes(const struct watchlist *list, const struct watched *event,
 			     const struct selector *s, const struct observation *o)
 {
 	struct filter_context context = { .cpu = o->cpu };
 	char comm[COMM_SIZE];
 
-	if (!s->filter || (event->n == 1 && !list->all))
+	if (!s->filter || (event->alike && !list->all))
 		return true;
 	if (filter_uses_comm(s->filter)) {
 		comm_recorded(comm, list->comms, o->pid);
@@ -114,10 +137,12 @@ void watchlist_show(const struct watchlist *list, struct testqueue *queue, uint3
 	if (event->pid)
 		o.pid = field_int(event->pid, record->data, record->size);
 	for (size_t i = 0; i < event->n; i++) {
-		const struct selector *s = event->selectors[i];
+		struct watcher *watcher = &event->watchers[i];
+		const struct selector *s = watcher->selector;
 
-		if (watchlist_passes(list, event, s, &o) &&
-		    (!s->ops->match || s->ops->match(s, &o)))
+		watcher->passes = watcher->like < i ? event->watchers[watcher->like].passes
+						    : watchlist_passes(list, event, s, &o);
+		if (watcher->passes && (!s->ops->match || s->ops->match(s, &o)))
 			testqueue_see(queue, s, &o);
 	}
 }
