@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/sysinfo.h>
 
 #include "auto.h"
@@ -19,6 +20,7 @@
 #include "watchlist.h"
 
 #define TELL_EVERY (NS_PER_S / 2)
+#define WATCH_NICE (-20)
 /* With records at hand nothing is decided any sooner (EVENTSTREAM_DELAY), and each that woke it
  * would cost the task that made it microseconds. */
 #define REST (550 * NS_PER_US) /* twice is a little more than that */
@@ -359,6 +361,16 @@ static int watch_open_streams(struct watch *w, struct live *live, struct err *e)
 	return 0;
 }
 
+/* It goes before those whose events it looks at, or it would lose them when they take all there is;
+ * but not where somebody else's log could keep it busy. */
+static bool watch_may_hurry(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_selectors; i++)
+		if (plan->selectors[i]->ops == &textline_selector)
+			return false;
+	return plan->watched[STREAM_EVENTS] != NULL;
+}
+
 int watch_main(void *arg, int engine, struct err *e)
 {
 	struct watch *w = arg;
@@ -366,6 +378,8 @@ int watch_main(void *arg, int engine, struct err *e)
 
 	if (watch_open_streams(w, &live, e) < 0)
 		return e->code;
+	if (watch_may_hurry(w->plan))
+		setpriority(PRIO_PROCESS, 0, WATCH_NICE);
 	if (live_armed(&live, SANDBOX_HELD, e) < 0)
 		return e->code == 0 ? -ECANCELED : e->code;
 	if (watch_begin(w, live.since, e) < 0 || watch_until_decided(w, &live, e) < 0)
