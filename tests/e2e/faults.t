@@ -6,6 +6,7 @@ need trace-cmd
 # The stage, who it is, and what happens to it: a line each. `all` is every process.
 sample="arm engine KILL
 halt engine KILL
+watch follow KILL
 save save KILL
 save all KILL
 convert converter KILL
@@ -15,9 +16,9 @@ seal all KILL"
 every() {
 	local stage who signal
 	local -A processes=(
-		[arm]="engine console packets kernel files all"
-		[watch]="engine console watch packets kernel files all"
-		[halt]="engine console watch packets kernel files all"
+		[arm]="engine console packets kernel files tasks lines all"
+		[watch]="engine console watch packets kernel files tasks lines helper follow all"
+		[halt]="engine console watch packets kernel files tasks lines helper follow all"
 		[save]="engine console save numbers packets kernel files all"
 		[convert]="engine console convert converter all"
 		[seal]="engine console seal writer all")
@@ -41,12 +42,15 @@ faults_recipe() {
 		    t.packets { "udp", port = 19777, interface = "lo", keep = "1M" },
 		    t.log { "kernel" },
 		    t.files { every = "100ms", "/proc/uptime" },
+		    t.tasks { at = "both", comm = "tracer" },
+		    t.log { name = "lines", "$T/lines" },
 		  },
 		  stop = t.event { name = "number", "syscalls:sys_enter_setpriority", filter = "which == 95" },
 		  ${2-}
 		}
 	LUA
 }
+: >"$T/lines"
 faults_recipe faults
 faults_recipe faults-post 'post = "500ms",' # halting takes that long
 
@@ -156,8 +160,9 @@ tells() {
 	! grep -q ': $' <<<"$lost" || { echo "without a word why: $lost"; return 1; }
 	case "$1 $2 $3" in
 	# who records and does not live is missed
-	"watch packets KILL" | "watch kernel KILL" | "watch files KILL" | "save numbers KILL")
+	"watch packets KILL" | "watch kernel KILL" | "watch files KILL" | "watch tasks KILL" | "watch lines KILL" | "save numbers KILL")
 		has <(echo "$lost") "^$2" ;;
+	"watch follow KILL") has <(echo "$lost") "^lines" ;;
 	"convert converter KILL") has <(m '.conversions[] | .outcome') 'failed' ;;
 	esac
 }
