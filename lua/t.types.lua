@@ -264,6 +264,14 @@ types.key = {
   end,
 }
 
+local function among(words, v)
+  for _, word in ipairs(words) do
+    if v == word then
+      return word
+    end
+  end
+end
+
 -- One of a few words.
 function types.choice(...)
   local words = { ... }
@@ -273,13 +281,7 @@ function types.choice(...)
   end
   return {
     text = table.concat(quoted, " or "),
-    read = function(v)
-      for _, word in ipairs(words) do
-        if v == word then
-          return word
-        end
-      end
-    end,
+    read = function(v) return among(words, v) end,
   }
 end
 
@@ -288,10 +290,8 @@ function types.one_of(words, text)
   return {
     text = text,
     read = function(v)
-      for _, word in ipairs(words) do
-        if v == word then
-          return word
-        end
+      if among(words, v) then
+        return v
       end
       local near = type(v) == "string" and core.nearest(v, words)
       return nil, near and types.show(v) .. " is not " .. text .. ", did you mean '" .. near .. "'?" or nil
