@@ -134,7 +134,12 @@ fields.tasks = {
   },
   at, every, keep, max,
   default_name = function() return "tasks" end,
-  finish = function(spec) return check_taken(spec, { spec.pid, spec.cgroup }) end,
+  finish = function(spec)
+    if spec.cgroup and spec.cgroup:find("^/sys/fs/cgroup") then
+      return "cgroup is the path that /proc/PID/cgroup has, like \"/system.slice/cron.service\", not a directory"
+    end
+    return check_taken(spec, { spec.pid, spec.cgroup })
+  end,
 }
 
 fields.sockets = {
@@ -196,7 +201,12 @@ fields.log = {
     local last = spec.log:match("[^/]*$"):gsub("[^%w._-]", "-"):gsub("^%.+", "")
     return last ~= "" and last:sub(1, 60) or "log"
   end,
-  finish = function(spec) spec.type = spec.log ~= "kernel" and "textlog" or nil end,
+  finish = function(spec)
+    spec.type = spec.log ~= "kernel" and "textlog" or nil
+    if spec.log == "/proc/kmsg" or spec.log == "/dev/kmsg" then
+      return spec.log .. " is the kernel's log: \"kernel\""
+    end
+  end,
 }
 
 fields.try = {

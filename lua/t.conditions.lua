@@ -294,6 +294,12 @@ fields.hung = {
 
 local codes = types.integer(0, 255, "an exit code from 0 to 255")
 
+local function check_cgroup(spec)
+  if spec.cgroup and spec.cgroup:find("^/sys/fs/cgroup") then
+    return "cgroup is the path that /proc/PID/cgroup has, like \"/system.slice/cron.service\", not a directory"
+  end
+end
+
 -- Whose end it is where the kernel cannot tell: what the condition `exit` of the plan looks at.
 local function exit_of(spec)
   local by = spec.exe and "exe" or spec.cgroup and "cgroup" or "comm"
@@ -336,6 +342,7 @@ fields.exit = {
       return "code is of any process, or of one with that comm, exe or cgroup: the task that ends a process need not be its first"
     elseif spec.comm or spec.exe or spec.cgroup then
       exit_of(spec)
+      return check_cgroup(spec) or check_within(spec)
     elseif spec.code then
       spec.event = "syscalls:sys_enter_exit_group"
       spec.filter = "error_code == " .. spec.code
@@ -407,37 +414,30 @@ fields.pressure = {
   end,
 }
 
--- Signals whose default is to end the process, by their numbers on most machines: with a core, and without.
+-- Signals that leave a core, by their numbers on most machines. What ends a process without one reaches it as a KILL,
+-- whatever was sent.
 local core_signals = { QUIT = 3, ILL = 4, TRAP = 5, ABRT = 6, BUS = 7, FPE = 8, SEGV = 11, XCPU = 24, XFSZ = 25, SYS = 31 }
-local other_signals = {
-  HUP = 1, INT = 2, KILL = 9, USR1 = 10, USR2 = 12, PIPE = 13, ALRM = 14, TERM = 15, STKFLT = 16, VTALRM = 26, PROF = 27,
-  IO = 29, PWR = 30,
-}
+local signal_kill = 9
 
--- Their numbers, sorted; "core" and "any" stand for several.
+-- Their numbers, sorted.
 local function signal_numbers(names)
   local chosen, numbers = {}, {}
   for _, name in ipairs(names) do
-    for _, group in ipairs { core_signals, other_signals } do
-      for signal, number in pairs(group) do
-        if name == signal or name == "any" or (name == "core" and group == core_signals) then
-          chosen[number] = true
-        end
-      end
+    chosen[name] = true
+  end
+  for name, number in pairs(core_signals) do
+    if chosen[name] or chosen.core or chosen.any then
+      numbers[#numbers + 1] = number
     end
   end
-  for number in pairs(chosen) do
-    numbers[#numbers + 1] = number
-  end
+  numbers[#numbers + 1] = chosen.any and signal_kill or nil
   table.sort(numbers)
   return numbers
 end
 
 local signal_names = { "core", "any" }
-for _, group in ipairs { core_signals, other_signals } do
-  for name in pairs(group) do
-    signal_names[#signal_names + 1] = name
-  end
+for name in pairs(core_signals) do
+  signal_names[#signal_names + 1] = name
 end
 
 fields.crash = {
@@ -448,8 +448,8 @@ fields.crash = {
   label,
   { "comm", types.comm, doc = "Of processes of this name, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
   {
-    "signals", types.list(types.one_of(signal_names, "a signal like \"SEGV\" or \"KILL\", \"core\" or \"any\"")), default = "core",
-    doc = "Of these: by name; \"core\" for those that would leave a core, \"any\" for all that end a process.", from = "signal(7)",
+    "signals", types.list(types.one_of(signal_names, "a signal that leaves a core, like \"SEGV\", or \"core\" or \"any\"")), default = "core",
+    doc = "Of these, by name; \"core\" for all that leave a core, \"any\" for all that end a process.", from = "signal(7)",
   },
   hits,
   within,
@@ -460,6 +460,9 @@ fields.crash = {
   end,
   finish = function(spec)
     local signals = {}
+    if #spec.signals == 0 then
+      return "signals has to name one at least"
+    end
     for i, n in ipairs(signal_numbers(spec.signals)) do
       signals[i] = "sig == " .. n
     end

@@ -19,6 +19,8 @@
 #include "watch.h"
 
 #define ANCHOR_EVERY (60 * NS_PER_S)
+#define UNTESTED_WAIT (200 * NS_PER_MS) /* for who watches to say why a ring has stopped */
+#define TESTED_WAIT (4 * NS_PER_S)
 #define SAVED_COMMS 4096 /* tasks whose names the kernel shall remember */
 
 struct engine {
@@ -108,6 +110,9 @@ static int engine_start_rings(struct engine *g, struct err *e)
 
 static int engine_start(struct engine *g, struct err *e)
 {
+	crew_take_wishes(&g->crew);
+	if (g->crew.interrupts)
+		return err_set(e, "interrupted before the start: nothing was recorded");
 	g->c.board->armed = g->ticked = clock_boot();
 	crew_start(&g->crew, g->c.board->armed);
 	g->c.board->max_time = g->rq->max_time;
@@ -149,7 +154,10 @@ static void engine_check_rings(struct engine *g)
 
 	if (stop_get(g->c.stop) || !switches_tripped(g->c.switches, g->c.n_switches))
 		return;
-	usleep(200 * 1000); /* watch sees it within microseconds, if it lives */
+	/* watch sees it within microseconds, if it lives and does not wait for a test */
+	for (uint64_t until = clock_boot() + (g->c.tests ? TESTED_WAIT : UNTESTED_WAIT);
+	     !stop_get(g->c.stop) && clock_boot() < until;)
+		usleep(10 * 1000);
 	record.event = clock_boot();
 	record.cut = record.event;
 	snprintf(record.text, sizeof(record.text),

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "auto.h"
 #include "clock.h"
+#include "io.h"
 #include "units.h"
 
 #define EXEC_LOOK_NS (20 * NS_PER_MS)     /* how soon it is seen that it has ended */
@@ -27,13 +29,27 @@ struct command {
 	int status;
 };
 
+#define EXEC_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+bool exec_is_there(const char *program)
+{
+	char path[PATH_MAX];
+
+	if (strchr(program, '/'))
+		return access(program, X_OK) == 0;
+	for (const char *dir = EXEC_PATH; *dir;
+	     dir += strcspn(dir, ":") + (dir[strcspn(dir, ":")] == ':')) {
+		snprintf(path, sizeof(path), "%.*s/%s", (int)strcspn(dir, ":"), dir, program);
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* In the new process; the errno goes to whoever reads FAILED. */
 static _Noreturn void command_become(char **argv, int output, int failed)
 {
-	static char *const environment[] = {
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
-		NULL
-	};
+	static char *const environment[] = { "PATH=" EXEC_PATH, "LC_ALL=C", NULL };
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -116,6 +132,27 @@ static void command_follow(struct command *c, FILE *out, int owner, uint64_t unt
 	c->killed = true;
 }
 
+/* Whoever has left the group is a child of ours once its parent is gone. */
+static void command_end_orphans(uint64_t until)
+{
+	char path[64];
+	struct err ignored = ERR_INIT;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
+	do {
+		autofree char *text = NULL;
+		size_t n = 0;
+
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		if (io_read_file(AT_FDCWD, path, 65536, &text, &n, &ignored) < 0 || !n)
+			return;
+		for (char *at = text, *end; (end = at, strtol(at, &end, 10)) && end > at; at = end)
+			kill(strtol(at, NULL, 10), SIGKILL);
+		usleep(1000);
+	} while (clock_boot() < until);
+}
+
 /* One that is stuck in the kernel is left behind. */
 static void command_end(struct command *c)
 {
@@ -125,6 +162,7 @@ static void command_end(struct command *c)
 	while (!(c->reaped = waitpid(c->pid, &c->status, WNOHANG) == c->pid) &&
 	       clock_boot() < until)
 		usleep(1000);
+	command_end_orphans(until);
 	close(c->output);
 }
 

@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Whether there is such a program, in PATH or by its path. */
+bool exec_is_there(const char *program);
+
 /* Runs the command of QUERY, { "argv": [...], "deadline": NS }, in a session of its own, in "/" and
  * with PATH and LC_ALL=C only, and writes what it prints, up to MAX bytes, and a last line that
  * says how it ended. *cut is set if there was more, or if it was killed at its deadline. Whatever

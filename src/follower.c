@@ -29,6 +29,7 @@ struct packet {
 	uint32_t priority;
 	uint32_t size;
 	uint32_t is_mark;
+	uint32_t cut;
 	char text[FOLLOWER_LINE];
 };
 
@@ -59,7 +60,8 @@ static int follower_emit(void *arg, const struct followed *line)
 {
 	struct packet packet = { .time = line->time,
 				 .priority = line->priority,
-				 .is_mark = !line->text };
+				 .is_mark = !line->text,
+				 .cut = line->cut };
 	const int *fd = arg;
 
 	packet.size = line->size < FOLLOWER_LINE ? line->size : FOLLOWER_LINE;
@@ -184,6 +186,7 @@ int follower_next(struct follower *f, struct followed *line)
 		return -EPIPE;
 	*line = (struct followed) { .time = f->packet.time,
 				    .priority = f->packet.priority,
+				    .cut = f->packet.cut,
 				    .text = f->packet.is_mark ? NULL : f->packet.text,
 				    .size = f->packet.size };
 	return 1;

@@ -202,7 +202,9 @@ void helper_run(struct helper *h, pid_t owner)
 	helper_descriptors(h);
 	prctl(PR_SET_NAME, "tracer-helper");
 	/* who runs commands sees its socket close, and ends them first */
-	if (h->kind != READER_OF_COMMANDS)
+	if (h->kind == READER_OF_COMMANDS)
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
+	else
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != owner)
 		_exit(0);

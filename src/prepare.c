@@ -267,7 +267,7 @@ char *prepared_ends(const struct prepared *p)
 		return NULL;
 	for (size_t i = 0; i < p->plan->n_conditions; i++)
 		fprintf(out, "'%s', ", p->plan->conditions[i].name);
-	fprintf(out, "Ctrl+C or after %s", duration_text(p->max_time).text);
+	fprintf(out, "Ctrl+C or after %s", duration_about(p->max_time).text);
 	fclose(out);
 	return text;
 }

@@ -219,7 +219,9 @@ static void lane_take_line(struct readings *r, struct lane *lane, const struct f
 {
 	const struct observation o = { .data = (const uint8_t *)line->text, .size = line->size };
 
-	if (!line->text)
+	if (line->cut)
+		r->missed = true;
+	else if (!line->text)
 		lane->marked = line->time;
 	else if (lane->selector->ops->match(lane->selector, &o)) /* only that is kept */
 		readings_queue(r, lane, line->text, line->size);

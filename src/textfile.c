@@ -17,13 +17,16 @@
 #include "followlog.h"
 #include "units.h"
 
-#define STANDS (2 * FOLLOWER_LATE) /* a line without an end that does not grow for so long is one \
-				    */
+#define STANDS                                                                             \
+	(2 * FOLLOWER_LATE) /* a line without an end that does not grow for so long is one \
+			     */
 
 /* One of the files that the path has named. */
 struct generation {
 	int fd; /* -1: none */
 	off_t at;
+	char behind[64]; /* what stands before that: another text there is another file's */
+	size_t n_behind;
 	char line[FOLLOWER_LINE]; /* that has no end yet */
 	size_t n;
 	uint64_t grown; /* boot clock: when it last did */
@@ -74,6 +77,15 @@ static int textfile_open_file(struct textfile *t, struct stat *st)
 	return take_fd(&fd);
 }
 
+/* What stands before the place where it begins. */
+static void generation_recall(struct generation *g)
+{
+	off_t size = g->at < (off_t)sizeof(g->behind) ? g->at : (off_t)sizeof(g->behind);
+	ssize_t n = pread(g->fd, g->behind, size, g->at - size);
+
+	g->n_behind = n == size ? size : 0;
+}
+
 static int textfile_open_first(struct textfile *t, enum follow follow, struct err *e)
 {
 	struct stat st;
@@ -88,7 +100,10 @@ static int textfile_open_first(struct textfile *t, enum follow follow, struct er
 		return err_sys(e, "it cannot be opened");
 	}
 	t->now.at = lseek(t->now.fd, 0, SEEK_END);
-	return t->now.at < 0 ? err_set(e, "it is no file that grows at its end") : 0;
+	if (t->now.at < 0)
+		return err_set(e, "it is no file that grows at its end");
+	generation_recall(&t->now);
+	return 0;
 }
 
 static void textfile_close(void *log)
@@ -159,37 +174,58 @@ static int generation_hand_out(struct generation *g, const char *text, size_t si
 	return r;
 }
 
-/* Returns 1 at its end, 0 if it cannot be read now. */
-static int generation_read(struct generation *g, followlog_emit *emit, void *arg)
+/* So that it is seen if it was cut and has grown past the place since. */
+static void generation_remember(struct generation *g, const char *text, size_t n)
 {
-	char text[65536];
-	ssize_t n;
+	size_t size = n < sizeof(g->behind) ? n : sizeof(g->behind);
 
-	while ((n = pread(g->fd, text, sizeof(text), g->at)) > 0) {
-		g->at += n;
-		g->grown = clock_boot();
-		if (generation_hand_out(g, text, n, emit, arg) < 0)
-			return -EPIPE;
-	}
-	return n == 0;
+	memcpy(g->behind, text + n - size, size);
+	g->n_behind = size;
 }
 
+/* From its begin, with what it had left. */
+static int generation_begin_anew(struct generation *g, followlog_emit *emit, void *arg)
+{
+	const struct followed cut = { .time = clock_boot(), .cut = true };
+	int r = g->n ? generation_emit(g, emit, arg) : 0;
+
+	g->at = 0;
+	g->n_behind = 0;
+	return r < 0 ? r : emit(arg, &cut);
+}
+
+/* One read has what is new and what stands before it, so that both are of the same file. Returns 1
+ * if there may be more, 0 at its end, -EAGAIN if it cannot be read now, -EPIPE if nobody wants it.
+ */
+static int generation_step(struct generation *g, followlog_emit *emit, void *arg)
+{
+	char text[65536];
+	ssize_t behind = g->n_behind, n = pread(g->fd, text, sizeof(text), g->at - behind);
+
+	if (n < 0)
+		return -EAGAIN;
+	if (n < behind || memcmp(text, g->behind, behind) != 0)
+		return generation_begin_anew(g, emit, arg) < 0 ? -EPIPE : 1;
+	if (n == behind)
+		return 0;
+	g->at += n - behind;
+	g->grown = clock_boot();
+	generation_remember(g, text, n);
+	return generation_hand_out(g, text + behind, n - behind, emit, arg) < 0 ? -EPIPE : 1;
+}
+
+/* Returns 1 at its end, 0 if it cannot be read now. */
 static int generation_take(struct generation *g, followlog_emit *emit, void *arg)
 {
-	struct stat st;
 	int r;
 
 	if (g->fd < 0)
 		return 1;
-	if (fstat(g->fd, &st) == 0 && st.st_size < g->at) {
-		if (g->n && generation_emit(g, emit, arg) < 0)
-			return -EPIPE;
-		g->at = 0;
-	}
-	r = generation_read(g, emit, arg);
+	while ((r = generation_step(g, emit, arg)) > 0)
+		;
 	if (r >= 0 && g->n && clock_boot() - g->grown > STANDS)
-		return generation_emit(g, emit, arg) < 0 ? -EPIPE : r;
-	return r;
+		r = generation_emit(g, emit, arg) < 0 ? -EPIPE : r;
+	return r == -EPIPE ? r : r == 0;
 }
 
 /* Another file has the name now. */

@@ -387,6 +387,8 @@ int watch_main(void *arg, int engine, struct err *e)
 	message_send(engine, MESSAGE_HIT, "");
 	while (clock_boot() < stop_cut(w->stop) && !live.stopping)
 		live_wait(&live, -1, stop_cut(w->stop));
+	for (int stream = 0; stream < STREAMS; stream++) /* it has looked up to the end */
+		watched_reach(w->plan->watched[stream], stop_get(w->stop)->event);
 	if (w->tracing_on >= 0 && pwrite(w->tracing_on, "0", 1, 0) != 1)
 		return err_sys(e, "cannot turn the watch instance off");
 	return switches_off(w->switches, w->n_switches, e);

@@ -1,5 +1,8 @@
 /* What a command prints (exec.h): only where the user has allowed it. */
+#include <string.h>
+
 #include "auto.h"
+#include "exec.h"
 #include "taken.h"
 #include "units.h"
 
@@ -35,10 +38,23 @@ static int exec_decode(struct source *s, struct err *e)
 	return taken_add_query(s, words, countof(words), e);
 }
 
+static int exec_probe(struct source *s, struct cost *cost, struct err *e)
+{
+	const json_t *argv = json_object_get(s->spec, "argv");
+	const char *program = json_string_value(json_array_get(argv, 0));
+
+	if (!exec_is_there(program)) {
+		err_set(e, "this host has no program '%s'%s", program,
+			strchr(program, ' ') ? "; each argument is a text of its own" : "");
+		return err_exit(e, EXIT_HOST);
+	}
+	return taken_probe(s, cost, e);
+}
+
 const struct source_ops exec_source = {
 	.type = "exec",
 	.decode = exec_decode,
-	.probe = taken_probe,
+	.probe = exec_probe,
 	.arm = taken_arm,
 	.live = taken_live,
 	.save = taken_save,

@@ -277,6 +277,7 @@ static void report_outcome(struct saver *saver)
 	if (!c->seen_since) {
 		snprintf(report->note, sizeof(report->note), "recording had not begun");
 	} else if (c->seen_until < saver->cut) {
+		report_hole(report, "its process had ended", c->seen_until, saver->cut, 0);
 		snprintf(report->note, sizeof(report->note), "recording ended %s before the stop",
 			 duration_text((saver->cut - c->seen_until) / NS_PER_MS * NS_PER_MS).text);
 	} else if (packets->keep_ns && c->overwritten &&

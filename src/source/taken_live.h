@@ -102,6 +102,9 @@ uint32_t job_what(const struct run *run, struct job job, const struct reader_ans
 void job_note(struct run *run, struct taken_entry entry, const char *path, const char *note);
 void job_fail(struct run *run, struct job job, const char *path, int error, const char *note);
 
+/* The same for what need not be there. */
+void job_pass(struct run *run, struct job job, const char *path, const char *note);
+
 /* What is kept as it was at one moment: taken_snapshot.c. */
 
 /* Begins TAKEN_START or TAKEN_STOP, where the fields in paths are those of the stop record. */

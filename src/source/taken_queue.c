@@ -104,14 +104,24 @@ void job_note(struct run *run, struct taken_entry entry, const char *path, const
 		live_say(run->live, "source '%s' cannot note '%s': %s", run->s->name, path, e.text);
 }
 
-void job_fail(struct run *run, struct job job, const char *path, int error, const char *note)
+static void job_miss(struct run *run, struct job job, const char *path, uint32_t what,
+		     const char *note)
 {
-	uint32_t optional = run->taken->items[job.pattern].optional ? TAKEN_OPTIONAL : 0;
-	struct taken_entry entry = { .phase = job.phase,
-				     .what = error | optional,
-				     .time = clock_boot() };
+	struct taken_entry entry = { .phase = job.phase, .what = what, .time = clock_boot() };
 
 	job_note(run, entry, path, note);
+}
+
+void job_fail(struct run *run, struct job job, const char *path, int error, const char *note)
+{
+	bool optional = run->taken->items[job.pattern].optional;
+
+	job_miss(run, job, path, error | (optional ? TAKEN_OPTIONAL : 0), note);
+}
+
+void job_pass(struct run *run, struct job job, const char *path, const char *note)
+{
+	job_miss(run, job, path, ENODATA | TAKEN_OPTIONAL, note);
 }
 
 void queue_begin(struct run *run, enum taken_phase phase)

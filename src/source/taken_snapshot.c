@@ -77,11 +77,13 @@ static bool template_expand(const struct stop_record *stop, const char *path, bo
 
 static void snapshot_template(struct run *run, struct job job, const char *path)
 {
+	const struct stop_record *stop = stop_get(run->live->stop);
+	bool command = run->taken->kind->reader == READER_OF_COMMANDS;
 	char text[PATH_MAX], note[200];
 
-	bool command = run->taken->kind->reader == READER_OF_COMMANDS;
-
-	if (template_expand(stop_get(run->live->stop), path, command, text, note, sizeof(note)))
+	if (!stop || stop->by != STOP_CONDITION || stop->drill)
+		job_pass(run, job, path, "there was no stop event");
+	else if (template_expand(stop, path, command, text, note, sizeof(note)))
 		queue_text(run, job, text);
 	else
 		job_fail(run, job, path, ENODATA, note);

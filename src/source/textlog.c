@@ -15,6 +15,7 @@
 #include "sandbox.h"
 #include "units.h"
 
+#define TEXTLOG_CUT (UINT32_MAX - 1) /* the kind of a record that is no line */
 #define TEXTLOG_BATCH 256 /* lines between two looks at the engine */
 
 struct textlog {
@@ -66,6 +67,14 @@ static void textlog_push(struct source *s, const struct followed *line)
 	s->stats->last = line->time;
 }
 
+/* What came between the last mark and the cut may be lost: that is in the log, and no more. */
+static void textlog_push_cut(const struct textlog *t, const struct followed *line)
+{
+	const struct ring_record record = { .time = line->time, .kind = TEXTLOG_CUT };
+
+	ring_push(t->ring, &record, NULL, 0);
+}
+
 /* What has come, some of it at a time. Returns 1 if there may be more, -EPIPE if nobody follows the
  * log any more. */
 static int textlog_take(struct source *s, struct follower *follower)
@@ -78,7 +87,9 @@ static int textlog_take(struct source *s, struct follower *follower)
 	for (int i = 0; i < TEXTLOG_BATCH && (more = follower_next(follower, &line)) > 0; i++) {
 		if (line.time < counters->seen_since)
 			continue;
-		if (line.text)
+		if (line.cut)
+			textlog_push_cut(t, &line);
+		else if (line.text)
 			textlog_push(s, &line);
 		else
 			counters->seen_until = line.time;
@@ -142,6 +153,12 @@ static void textlog_write(FILE *out, const struct save *save, const struct ring 
 
 		if (cut < UINT64_MAX - FOLLOWER_LATE && r.time > cut + FOLLOWER_LATE)
 			break;
+		if (r.kind == TEXTLOG_CUT) {
+			fputs("# the file was cut to nothing here: what had just come to it may be "
+			      "missing\n",
+			      out);
+			continue;
+		}
 		logline_write(out, save, &line);
 		report->records++;
 		report->bytes += r.size;

@@ -95,12 +95,18 @@ dies_of SEGV 2>/dev/null
 fired crash 'crash of crasher'
 t "crash: the kernel has decided it" manifest .stop.tier 1
 t "crash: the signal is there" has <(m .stop.text) 'sig=11'
-sed 's/comm = "crasher"/comm = "crasher", signals = { "KILL", "TERM" }/' "$T/crash.lua" >"$T/killed.lua"
+sed 's/comm = "crasher"/comm = "crasher", signals = { "ABRT", "QUIT" }/' "$T/crash.lua" >"$T/killed.lua"
 capture killed "$T/killed.lua"
 dies_of SEGV 2>/dev/null
 t "crash: another signal than those is none" watching killed
-dies_of KILL 2>/dev/null
+dies_of ABRT 2>/dev/null
 fired killed 'crash of crasher'
+sed 's/comm = "crasher"/comm = "crasher", signals = "any"/' "$T/crash.lua" >"$T/any.lua"
+capture any "$T/any.lua"
+handles
+t "crash: what is handled is none of any" watching any
+dies_of TERM 2>/dev/null
+fired any 'crash of crasher'
 sed 's/comm = "crasher"/signals = "SEGVV"/' "$T/crash.lua" >"$T/wrong.lua"
 run "$tracer" check "$T/wrong.lua"
 t "crash: a signal that there is not is refused" code 2

@@ -74,7 +74,7 @@ static void assert_next(struct place *p, const char *text)
 		poll(&polled, 1, 50);
 		more = follower_next(p->f, &line);
 		if (more > 0 && !line.text)
-			more = 0; /* a mark */
+			more = 0; /* a mark, or a cut */
 	}
 	if (!text) {
 		assert_int_equal(more, 0);
@@ -185,6 +185,25 @@ static void a_file_that_is_cut_is_read_from_its_begin(void **state)
 	assert_next(p, "short");
 }
 
+/* Where it was read to is in the middle of something else then. */
+static void a_file_that_is_cut_and_filled_again_is_read_from_its_begin(void **state)
+{
+	struct place *p = *state;
+
+	follow(p);
+	put(p, "log", "one\n", O_APPEND);
+	assert_next(p, "one");
+	for (int i = 0; i < 20; i++) {
+		put(p, "log", "another line, which is longer\nand one more\n", O_TRUNC);
+		assert_next(p, "another line, which is longer");
+		assert_next(p, "and one more");
+		put(p, "log", "and it goes on\nas long as before, and longer\n...\n", O_TRUNC);
+		assert_next(p, "and it goes on");
+		assert_next(p, "as long as before, and longer");
+		assert_next(p, "...");
+	}
+}
+
 static void a_file_that_is_gone_is_waited_for(void **state)
 {
 	struct place *p = *state;
@@ -273,6 +292,7 @@ int main(void)
 		FOLLOWER_TEST(another_file_does_not_take_its_place),
 		FOLLOWER_TEST(a_renamed_file_and_its_successor_are_both_read),
 		FOLLOWER_TEST(a_file_that_is_cut_is_read_from_its_begin),
+		FOLLOWER_TEST(a_file_that_is_cut_and_filled_again_is_read_from_its_begin),
 		FOLLOWER_TEST(a_file_that_is_gone_is_waited_for),
 		FOLLOWER_TEST(a_long_line_is_cut),
 		FOLLOWER_TEST(who_is_slow_gets_all_of_them),
