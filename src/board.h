@@ -18,6 +18,7 @@ enum stage {
 	STAGE_CONVERT,
 	STAGE_SEAL,
 	STAGE_DONE,
+	STAGE_COOLDOWN, /* between two captures of a run */
 };
 
 /* "arm", "watch", ... */

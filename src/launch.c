@@ -25,7 +25,7 @@ static int launch_engine(const struct launch *l, const struct about *about, stru
 	return engine_run(&rq, result, e);
 }
 
-static int launch_state(struct state **ret, const struct launch *l, struct err *e)
+int launch_state(struct state **ret, const struct launch *l, struct err *e)
 {
 	const struct prepared *p = l->prepared;
 	char id[ULID_SIZE];

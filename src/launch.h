@@ -6,6 +6,7 @@
 #include "engine.h"
 #include "err.h"
 #include "prepare.h"
+#include "state.h"
 
 struct launch {
 	struct prepared *prepared;
@@ -17,6 +18,9 @@ struct launch {
 	void *armed_arg;
 	struct trial *trial;
 };
+
+/* A fresh state directory for it. *ret is the caller's. */
+int launch_state(struct state **ret, const struct launch *l, struct err *e);
 
 /* One capture: one bundle, an error, or for a trial what it has measured. */
 int launch_run(const struct launch *l, struct engine_result *result, struct err *e);

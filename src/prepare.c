@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "auto.h"
+#include "fields.h"
 #include "fit.h"
 #include "recipes.h"
 #include "units.h"
@@ -162,7 +163,7 @@ static int prepare_probe(struct prepared *p, bool again, struct err *e)
 	for (size_t i = 0; i < plan->n_conditions; i++)
 		if (prepare_condition(&plan->conditions[i], p->tracing, again, e) < 0)
 			return e->code;
-	return 0;
+	return fields_check(plan, e);
 }
 
 static int prepare_outdir(struct prepared *p, const struct options *options, struct err *e)

@@ -8,8 +8,12 @@
 #include <unistd.h>
 
 #include "auto.h"
+#include "board.h"
 #include "clock.h"
+#include "control.h"
 #include "units.h"
+
+#define LOOK_EVERY (200 * NS_PER_MS)
 
 static bool repeat_remember(struct repeat *r, const char *bundle)
 {
@@ -50,35 +54,83 @@ static void repeat_make_room(struct repeat *r, uint64_t max_disk, struct console
 	}
 }
 
+/* What there is of a run while it waits: `tracer status` shows it, `tracer stop` ends it. */
+struct rest {
+	struct state *state;
+	struct board *board;
+	struct control *control;
+};
+
+/* Without it, it waits all the same. */
+static void rest_open(struct rest *rest, const struct launch *l)
+{
+	struct err e = ERR_INIT;
+
+	if (launch_state(&rest->state, l, &e) == 0 &&
+	    board_create(&rest->board, rest->state->fd, &e) == 0 &&
+	    control_open(&rest->control, rest->state, &e) == 0)
+		rest->board->stage = STAGE_COOLDOWN;
+}
+
+static void rest_close(struct rest *rest)
+{
+	struct err e = ERR_INIT;
+
+	control_close(rest->control);
+	board_close(rest->board);
+	if (rest->state)
+		state_remove(rest->state, &e);
+}
+
+/* Whether somebody wants it to end. */
+static bool rest_is_ended(const struct rest *rest)
+{
+	struct wish wish;
+	bool ended = false;
+
+	while (rest->control && control_next(rest->control, &wish)) {
+		ended |= wish.what == WISH_STOP;
+		control_answer(rest->control,
+			       wish.what == WISH_STOP
+				       ? NULL
+				       : "it waits for its next capture, and watches "
+					 "for nothing now");
+	}
+	return ended;
+}
+
 /* False if the user does not want to wait. */
-static bool repeat_wait(uint64_t ns)
+static bool repeat_wait(const struct launch *l, uint64_t ns)
 {
 	uint64_t until = clock_boot() + ns, now;
+	struct rest rest = { 0 };
+	bool ended = false;
 	sigset_t ends;
 
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
 	sigaddset(&ends, SIGQUIT);
-	do { /* SIGCONT, say, ends one wait */
-		struct timespec time;
+	if (ns)
+		rest_open(&rest, l);
+	while (!ended && (now = clock_boot()) < until) {
+		uint64_t wait = until - now < LOOK_EVERY ? until - now : LOOK_EVERY;
+		const struct timespec time = { .tv_nsec = wait };
 
-		now = clock_boot();
-		ns = until > now ? until - now : 0;
-		time = (struct timespec) { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
-		if (sigtimedwait(&ends, NULL, &time) > 0)
-			return false;
-	} while (ns);
-	return true;
+		ended = sigtimedwait(&ends, NULL, &time) > 0 || rest_is_ended(&rest);
+	}
+	rest_close(&rest);
+	if (ended)
+		console_line(l->console, "no further capture: ended by the user");
+	return !ended;
 }
 
 /* The recipe is read again, and has to say the same. */
-static bool repeat_prepare(const struct repeat *r, struct prepared *p,
-			   const struct options *options, const char **words, int n_words,
-			   struct console *console)
+static bool repeat_prepare(const struct repeat *r, const struct launch *l)
 {
 	char sha256[65];
-	struct options same = *options;
+	struct prepared *p = l->prepared;
+	struct options same = *l->options;
 	struct err e = ERR_INIT;
 	struct prepared fresh;
 	uint64_t now;
@@ -86,8 +138,8 @@ static bool repeat_prepare(const struct repeat *r, struct prepared *p,
 	snprintf(sha256, sizeof(sha256), "%s", p->plan->sha256);
 	same.plan = sha256;
 	same.again = true;
-	if (prepare(&fresh, &same, words, n_words, &e) < 0) {
-		console_error(console, "no further capture: %s", e.text);
+	if (prepare(&fresh, &same, l->words, l->n_words, &e) < 0) {
+		console_error(l->console, "no further capture: %s", e.text);
 		return false;
 	}
 	prepared_clear(p);
@@ -97,20 +149,18 @@ static bool repeat_prepare(const struct repeat *r, struct prepared *p,
 	return p->max_time > 0;
 }
 
-bool repeat_again(struct repeat *r, struct prepared *p, const struct options *options,
-		  const char **words, int n_words, const struct engine_result *result,
-		  struct console *console)
+bool repeat_again(struct repeat *r, const struct launch *l, const struct engine_result *result)
 {
-	if (!result->fired || !repeat_remember(r, result->bundle) ||
-	    r->made >= p->plan->max_bundles)
+	const struct plan *plan = l->prepared->plan;
+
+	if (!result->fired || !repeat_remember(r, result->bundle) || r->made >= plan->max_bundles)
 		return false;
-	repeat_make_room(r, p->plan->max_disk, console);
-	if (p->plan->cooldown)
-		console_line(console, "bundle %llu of %llu; it goes on in %s",
-			     (unsigned long long)r->made, (unsigned long long)p->plan->max_bundles,
-			     duration_text(p->plan->cooldown).text);
-	return repeat_wait(p->plan->cooldown) &&
-	       repeat_prepare(r, p, options, words, n_words, console);
+	repeat_make_room(r, plan->max_disk, l->console);
+	if (plan->cooldown)
+		console_line(l->console, "bundle %llu of %llu; it goes on in %s",
+			     (unsigned long long)r->made, (unsigned long long)plan->max_bundles,
+			     duration_text(plan->cooldown).text);
+	return repeat_wait(l, plan->cooldown) && repeat_prepare(r, l);
 }
 
 void repeat_free(struct repeat *r)

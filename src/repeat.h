@@ -5,9 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "console.h"
-#include "engine.h"
-#include "prepare.h"
+#include "launch.h"
 
 /* The bundles of this run, oldest first. */
 struct repeat {
@@ -18,10 +16,9 @@ struct repeat {
 };
 
 /* After a capture: whether there is to be another one. Then it has made room for its bundle,
- * waited, and prepared P anew; the plan is the same. A sentence on CONSOLE says why not if that is
- * not what was asked for. */
-bool repeat_again(struct repeat *repeat, struct prepared *p, const struct options *options,
-		  const char **words, int n_words, const struct engine_result *result,
-		  struct console *console);
+ * waited, and prepared it anew; the plan is the same. A sentence on the console says why not if
+ * that is not what was asked for. */
+bool repeat_again(struct repeat *repeat, const struct launch *l,
+		  const struct engine_result *result);
 
 void repeat_free(struct repeat *repeat);

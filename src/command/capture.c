@@ -55,8 +55,7 @@ static int capture_run_prepared(struct prepared *p, const struct options *option
 	console_line(detached.console, "plan %s", p->plan->sha256);
 	do
 		r = launch_run(&launch, &result, e);
-	while (r == 0 &&
-	       repeat_again(&repeat, p, options, words, n_words, &result, detached.console));
+	while (r == 0 && repeat_again(&repeat, &launch, &result));
 	if (r < 0)
 		console_error(detached.console, "tracer: %s", e->text);
 	console_end(detached.console);

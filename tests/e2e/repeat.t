@@ -36,6 +36,19 @@ t "early: Ctrl+C ends the pause" ended $pid 5
 t "early: with the exit code of the last bundle" code 0
 t "early: which there is" is "$(bundles early)" 1
 
+again waits 'max_bundles = 5, cooldown = "30s"'
+capture waits "$T/waits.lua"
+run "$provoke/numbers" --stop 10 --storm 10
+t "waits: it waits" await 20 has "$T/waits.err" 'goes on in 30s'
+t "waits: the status shows that" await 5 sh -c "'$tracer' status | grep -q ' waits: cooldown '"
+run "$tracer" fire
+t "waits: there is nothing to fire" sentence 'watches for nothing now'
+run "$tracer" stop
+t "waits: it can be stopped" code 0
+t "waits: that ends the pause" ended $pid 5
+run "$tracer" status
+t "waits: nothing is left of it" has "$T/out" '^no capture runs here, and nothing was left behind$'
+
 again user 'max_bundles = 5'
 capture user "$T/user.lua"
 kill -INT $pid
