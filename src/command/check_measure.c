@@ -69,7 +69,7 @@ static void measure_condition(FILE *out, const struct trial *trial, const struct
 	else
 		fprintf(out, "would not have fired%s%s\n", *progress->near ? "; " : "",
 			progress->near);
-	fputs("      when it is decided the rings reach back over ", out);
+	fputs("      how far the rings reach back when it is decided: ", out);
 	measure_reach(out, measure_shortest(trial, plan), late);
 	fputc('\n', out);
 }

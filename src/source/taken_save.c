@@ -410,7 +410,7 @@ static void saver_conclude(struct saver *v)
 	if (v->failed) {
 		report->outcome = report->bytes ? OUTCOME_PARTIAL : outcome_of(v->first_errno);
 		snprintf(report->note, sizeof(report->note),
-			 "%u reads failed, the first of them %s", v->failed, v->first);
+			 "not taken: %u, the first of them %s", v->failed, v->first);
 	}
 	if (unfinished) {
 		report->outcome = report->bytes ? OUTCOME_PARTIAL : OUTCOME_FAILED;

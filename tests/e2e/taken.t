@@ -124,12 +124,16 @@ return {
   collect = {
     t.sockets { name = "all", at = "both" },
     t.sockets { name = "stuck", host = "10.77.0.2", port = 19700, protocol = "tcp", every = "100ms", at = "stop" },
-    t.sockets { name = "bound", port = "{args}" },
+    t.sockets { name = "bound", port = "{niceval}" },
     t.sockets { name = "other", port = 19701 },
   },
-  stop = $stop_at_culprit,
+  stop = { $stop_at_culprit, t.event { name = "other", "syscalls:sys_enter_setpriority", filter = "which == 93" } },
 }
 LUA
+sed 's/{niceval}/{nicevall}/' "$T/sockets.lua" >"$T/wrong.lua"
+run "$tracer" check "$T/wrong.lua"
+t "a field that no condition has is refused" code 2
+t "with the nearest" sentence "wrong.lua:[0-9]+: no stop condition has an integer field 'nicevall', did you mean 'niceval'"
 begin take ip netns exec $srv "$provoke/stream" take 10.77.0.1 19700
 await 10 grep -q ready "$T/take.out"
 begin send ip netns exec $cli "$provoke/stream" send 10.77.0.1 19700 --every 10 --for 20000
@@ -151,7 +155,7 @@ t "more and more is sent and not acknowledged" awk '
 	END { exit !(grew >= 3) }' "$b/sockets/stuck.txt"
 t "all of them have it too" has "$b/sockets/all-stop.txt" ' 10.77.0.1:19700 '
 t "a socket that is not there is said to be none" has "$b/sockets/other-stop.txt" '^# there was no such socket$'
-t "a field that the event does not have costs its file alone" source_is bound outcome failed
-t "and says why" has "$b/sockets/ERRORS-bound-stop.txt" "the stop has no integer field 'args'"
+t "a field that another condition has costs its file alone" source_is bound outcome failed
+t "and says why" has "$b/sockets/ERRORS-bound-stop.txt" "the stop has no integer field 'niceval'"
 kill "$culprit"
 finish
