@@ -43,7 +43,7 @@ static int exec_probe(struct source *s, struct cost *cost, struct err *e)
 	const json_t *argv = json_object_get(s->spec, "argv");
 	const char *program = json_string_value(json_array_get(argv, 0));
 
-	if (!exec_is_there(program)) {
+	if (!taken_field(program + strcspn(program, "{")) && !exec_is_there(program)) {
 		err_set(e, "this host has no program '%s'%s", program,
 			strchr(program, ' ') ? "; each argument is a text of its own" : "");
 		return err_exit(e, EXIT_HOST);

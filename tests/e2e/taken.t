@@ -35,6 +35,10 @@ t "check shows them without" code 0
 t "as what runs as root" has "$T/out" 'RUNS, as root: sh -c "echo begun; sleep 100 & sleep 100"$'
 t "and no longer says that it runs nothing" has "$T/out" 'What it runs: the commands above, as root'
 
+sed 's/"much", "yes"/"much", "yes -n"/' "$T/tasks.lua" >"$T/words.lua"
+run "$tracer" check "$T/words.lua"
+t "a program that there is not is told before the start" code 3
+t "with what may be meant" sentence "words.lua:9: this host has no program 'yes -n'; each argument is a text of its own"
 capture tasks --allow-exec "$T/tasks.lua"
 sleep 1
 culprit
