@@ -16,7 +16,7 @@ return {
     t.event { name = "event", set, filter = "which == 80 && who == 100001" },
     t.event { name = "hits", set, filter = "which == 81", hits = 3, within = "300us" },
     t.rate { name = "rate", number(82), above = 20000, per = "100ms" },
-    t.silence { name = "silence", number(83), over = "700ms" },
+    t.silence { name = "silence", number(83), over = "3s" },
     t.sequence { name = "sequence", number(84), number(85), within = "300us" },
     t.sequence { name = "keyed", number(86), number(87), key = "who" },
     t.all { name = "all", number(88), number(89, "who == 7") },
@@ -34,6 +34,8 @@ capture quiet "$T/misses.lua"
 engine=$pid
 calls 80 100000
 calls 81 25000 0 200
+calls 83 1
+for part in 1 2 3 4 5; do calls 82 20000 && sleep 0.15 && calls 83 1; done
 calls 83 1
 calls 84 0
 for part in 1 2 3 4; do calls 85 12500 && calls 84 1; sleep 0.01; done
