@@ -137,6 +137,7 @@ static void command_end_orphans(uint64_t until)
 {
 	char path[64];
 	struct err ignored = ERR_INIT;
+	pid_t pid;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/children", getpid());
 	do {
@@ -147,8 +148,8 @@ static void command_end_orphans(uint64_t until)
 			;
 		if (io_read_file(AT_FDCWD, path, 65536, &text, &n, &ignored) < 0 || !n)
 			return;
-		for (char *at = text, *end; (end = at, strtol(at, &end, 10)) && end > at; at = end)
-			kill(strtol(at, NULL, 10), SIGKILL);
+		for (char *at = text; (pid = strtol(at, &at, 10)) > 0;)
+			kill(pid, SIGKILL);
 		usleep(1000);
 	} while (clock_boot() < until);
 }

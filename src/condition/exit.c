@@ -171,6 +171,7 @@ static void exit_see_exec(struct condition *c, const struct selector *s,
 	size_t n;
 	const char *path = exit_text(s, o, "filename", &n);
 
+	/* it leaves before it comes again: who has left at a time does not come at that time */
 	members_remove_process(state->members, pid, o->time - 1);
 	members_remove(state->members, exit_number(s, o, "old_pid"), o->time - 1);
 	if (exit_is_exec_of(exit_of, path, n))
