@@ -4,12 +4,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 
 #include "auto.h"
 #include "io.h"
+#include "mounts.h"
 #include "source/ftrace_plan.h"
 #include "state.h"
 #include "units.h"
@@ -102,26 +101,6 @@ int fit_memory(const struct cost *cost, const struct options *options, uint64_t 
 	return err_exit(e, EXIT_HOST);
 }
 
-/* The type of the file system that DIR is on, from the mount with its device. */
-static void fit_file_system(const char *dir, char *type, size_t size)
-{
-	autofclose FILE *f = fopen("/proc/self/mountinfo", "re");
-	unsigned major_, minor_;
-	char line[4096], *dash;
-	struct stat st;
-
-	*type = '\0';
-	if (stat(dir, &st) < 0)
-		return;
-	while (f && fgets(line, sizeof(line), f)) {
-		dash = strstr(line, " - ");
-		if (!dash || sscanf(line, "%*d %*d %u:%u", &major_, &minor_) != 2)
-			continue;
-		if (major_ == major(st.st_dev) && minor_ == minor(st.st_dev))
-			snprintf(type, size, "%.*s", (int)strcspn(dash + 3, " "), dash + 3);
-	}
-}
-
 static bool fit_traces(const struct plan *plan, const char *system)
 {
 	for (size_t i = 0; i < plan->n_sources; i++) {
@@ -141,8 +120,8 @@ int fit_output(const struct plan *plan, const struct cost *cost, const struct op
 {
 	/* raw data and text beside each other, and then the tarball */
 	uint64_t need = cost->output_bytes * 2 + options->min_free, room;
+	struct mount mount = { 0 };
 	struct statvfs fs;
-	char type[64];
 
 	if (statvfs(outdir, &fs) < 0 || faccessat(AT_FDCWD, outdir, W_OK | X_OK, AT_EACCESS) < 0) {
 		err_sys(e,
@@ -151,18 +130,18 @@ int fit_output(const struct plan *plan, const struct cost *cost, const struct op
 		return err_exit(e, EXIT_HOST);
 	}
 	room = (uint64_t)fs.f_bavail * fs.f_frsize;
-	fit_file_system(outdir, type, sizeof(type));
+	mount_of_path(&mount, outdir); /* without it, nothing is known to trace it */
 	if (room < need)
 		err_set(e,
 			"'%s' has %s free, and the bundle may need %s beside the %s that are to "
 			"stay free: name another place with -o DIR",
 			outdir, size_about(room).text, size_about(need - options->min_free).text,
 			size_about(options->min_free).text);
-	else if (!options->outdir && *type && fit_traces(plan, type))
+	else if (!options->outdir && *mount.type && fit_traces(plan, mount.type))
 		err_set(e,
 			"the recipe traces %s, which '%s' is on: name another place with -o DIR, "
 			"or this one",
-			type, outdir);
+			mount.type, outdir);
 	else
 		return 0;
 	return err_exit(e, EXIT_HOST);
