@@ -191,9 +191,9 @@ fields.log = {
   role = "collect",
   doc = "A log, from the start on.",
   what = {
-    key = "log", type = types.log, least = 1, most = 1,
-    doc = "\"kernel\", \"journal\", or the path of a text file, which may rotate.",
-    from = "kmsg of proc(5), journalctl(1)",
+    key = "log", type = types.recorded_log, least = 1, most = 1,
+    doc = "\"kernel\", \"journal\", \"freezes\" (of file systems, and their thaws), or the path of a text file, which may rotate.",
+    from = "kmsg of proc(5), journalctl(1), ioctl_fifreeze(2)",
   },
   name,
   { "keep", types.size, default = "4M", doc = "How much of it is kept.", from = "tracer-recipe(5)" },

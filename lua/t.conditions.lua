@@ -189,7 +189,7 @@ fields.rate = {
 }
 
 local parts = {
-  event = true, line = true, packet = true, appears = true, pressure = true, crash = true, exit = true, hung = true,
+  event = true, line = true, packet = true, appears = true, pressure = true, crash = true, exit = true, hung = true, frozen = true,
   silence = true, expect = true, rate = true, gauge = true, all = true, sequence = true,
 }
 
@@ -288,6 +288,26 @@ fields.hung = {
       return "over is 100ms at least"
     end
     spec.of = { type = "tasks", every = math.min(spec.over // 4, 1000000000) }
+    return check_within(spec)
+  end,
+}
+
+fields.frozen = {
+  role = "stop",
+  doc = "A file system is frozen for so long, or its freeze does not come to an end; it names who froze it.",
+  label,
+  { "over", types.duration, doc = "For how long, from when it was asked for.", from = "ioctl_fifreeze(2)" },
+  hits,
+  within,
+  arm_after,
+  default_name = function() return "frozen for too long" end,
+  finish = function(spec)
+    if not spec.over then
+      return "over has to say for how long"
+    elseif spec.over < 100000000 then
+      return "over is 100ms at least"
+    end
+    spec.of = { type = "freezes" }
     return check_within(spec)
   end,
 }

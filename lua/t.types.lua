@@ -200,6 +200,14 @@ types.log = {
   end,
 }
 
+-- The same for who records it.
+types.recorded_log = {
+  text = '"kernel", "journal", "freezes", or the path of a log like "/var/log/messages"',
+  read = function(v)
+    return v == "freezes" and v or types.log.read(v)
+  end,
+}
+
 -- What a condition looks for; t.check knows the objects.
 types.selector = {
   text = "t.event, t.packet or t.line",

@@ -6,9 +6,9 @@
 #include "auto.h"
 
 static const struct condition_ops *const condition_table[] = {
-	&seen_condition, &silence_condition, &expect_condition,
-	&rate_condition, &gauge_condition,   &hung_condition,
-	&exit_condition, &all_condition,     &sequence_condition,
+	&seen_condition,  &silence_condition,  &expect_condition, &rate_condition,
+	&gauge_condition, &hung_condition,     &exit_condition,   &frozen_condition,
+	&all_condition,   &sequence_condition,
 };
 
 const struct condition_ops *condition_find(const char *type)

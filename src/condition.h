@@ -102,6 +102,7 @@ extern const struct condition_ops rate_condition;
 extern const struct condition_ops gauge_condition;
 extern const struct condition_ops hung_condition;
 extern const struct condition_ops exit_condition;
+extern const struct condition_ops frozen_condition;
 extern const struct condition_ops all_condition;
 extern const struct condition_ops sequence_condition;
 

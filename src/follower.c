@@ -15,6 +15,7 @@
 #include "auto.h"
 #include "clock.h"
 #include "followlog.h"
+#include "freezes.h"
 #include "io.h"
 #include "sandbox.h"
 #include "worker.h"
@@ -30,7 +31,7 @@ struct packet {
 	uint32_t size;
 	uint32_t is_mark;
 	uint32_t cut;
-	char text[FOLLOWER_LINE];
+	char text[FOLLOWER_LINE + 1]; /* with a NUL for who takes it */
 };
 
 struct follower {
@@ -41,6 +42,8 @@ struct follower {
 
 static const struct followlog_ops *follower_ops(const char *log)
 {
+	if (freezes_is(log))
+		return &freezes_log;
 	return strcmp(log, FOLLOWER_JOURNAL) ? &textfile_log : &journal_log;
 }
 
@@ -182,8 +185,9 @@ int follower_next(struct follower *f, struct followed *line)
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
-	if (n < head || f->packet.size > (size_t)(n - head))
+	if (n < head || f->packet.size > (size_t)(n - head) || f->packet.size > FOLLOWER_LINE)
 		return -EPIPE;
+	f->packet.text[f->packet.size] = '\0';
 	*line = (struct followed) { .time = f->packet.time,
 				    .priority = f->packet.priority,
 				    .cut = f->packet.cut,

@@ -1,5 +1,6 @@
-/* A process that follows a log, the journal or a file that rotates, and hands its lines to whoever
- * has started it: from its start on, none of before. A log that hangs costs this process alone. */
+/* A process that follows a log, the journal, a file that rotates or freezes.h, and hands its lines
+ * to whoever has started it: from its start on, none of before. A log that hangs costs this process
+ * alone. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,13 +19,13 @@
 
 struct follower;
 
-/* A line, or with `text` NULL a mark: all that was in the log at that time has come; or the file was
- * cut, and what had come to it since the last mark may be lost. */
+/* A line, or with `text` NULL a mark: all that was in the log at that time has come; or the file
+ * was cut, and what had come to it since the last mark may be lost. */
 struct followed {
 	uint64_t time;     /* boot clock: when the journal got it; of a file when it was read */
 	uint32_t priority; /* of syslog(3), UINT32_MAX if it has none */
 	bool cut;
-	const char *text;  /* valid until the next one */
+	const char *text; /* ends in a NUL; valid until the next one */
 	size_t size;
 };
 

@@ -23,3 +23,4 @@ struct followlog_ops {
 
 extern const struct followlog_ops textfile_log;
 extern const struct followlog_ops journal_log;
+extern const struct followlog_ops freezes_log;

@@ -6,9 +6,9 @@
 #include "condition.h"
 
 static const struct selector_ops *const selector_table[] = {
-	&event_selector,    &line_selector,  &textline_selector,
-	&packet_selector,   &file_selector,  &appears_selector,
-	&pressure_selector, &tasks_selector, &members_selector,
+	&event_selector,   &line_selector,    &textline_selector, &packet_selector,
+	&file_selector,    &appears_selector, &pressure_selector, &tasks_selector,
+	&members_selector, &freezes_selector,
 };
 
 const struct selector_ops *selector_find(const char *type)

@@ -85,6 +85,7 @@ extern const struct selector_ops appears_selector;
 extern const struct selector_ops pressure_selector;
 extern const struct selector_ops tasks_selector;
 extern const struct selector_ops members_selector;
+extern const struct selector_ops freezes_selector;
 
 /* The operations for the plan's word, NULL if there are none. */
 const struct selector_ops *selector_find(const char *type);

@@ -10,10 +10,12 @@
 
 #include "auto.h"
 #include "clock.h"
+#include "freezes.h"
 #include "instance.h"
 #include "judge.h"
 #include "live.h"
 #include "message.h"
+#include "selector/reading.h"
 #include "streams.h"
 #include "text.h"
 #include "units.h"
@@ -98,6 +100,19 @@ uint64_t watch_ring_bytes(const struct plan *plan)
 	return watch_buffer_kb(plan) * 1024ull * get_nprocs_conf();
 }
 
+/* Who follows them has a ring of its own. */
+static int watch_arm_freezes(struct capture *c, const struct selector *s, struct err *e)
+{
+	struct reading_selector *reading = s->data;
+	char name[32];
+
+	snprintf(name, sizeof(name), ".freezes-%u", s->number);
+	if (freezes_arm(c, capture_instance(c->state, name).text, &reading->made, e) < 0)
+		return e->code;
+	reading->path = reading->made;
+	return 0;
+}
+
 /* The same event may serve several conditions: enabling it again changes nothing. */
 static int watch_setup_instance(struct capture *c, const char *name, struct err *e)
 {
@@ -116,6 +131,8 @@ static int watch_setup_instance(struct capture *c, const char *name, struct err 
 	for (size_t i = 0; i < c->plan->n_selectors; i++) {
 		const struct selector *s = c->plan->selectors[i];
 
+		if (s->ops == &freezes_selector && watch_arm_freezes(c, s, e) < 0)
+			return err_wrap(e, "%s", s->at);
 		if (s->format && watch_enable(c, name, s->format, e) < 0)
 			return err_wrap(e, "%s", s->at);
 		if (s->test && luatest_learn(c->tests, s->test - 1, s->format, e) < 0)

@@ -1,5 +1,5 @@
-/* The journal, or a text file that rotates, from the start on: as a follower hands out its lines.
- */
+/* The journal, a text file that rotates or what is frozen, from the start on: as a follower hands
+ * out its lines. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "auto.h"
 #include "capture.h"
 #include "follower.h"
+#include "freezes.h"
 #include "live.h"
 #include "logs.h"
 #include "logline.h"
@@ -16,10 +17,11 @@
 #include "units.h"
 
 #define TEXTLOG_CUT (UINT32_MAX - 1) /* the kind of a record that is no line */
-#define TEXTLOG_BATCH 256 /* lines between two looks at the engine */
+#define TEXTLOG_BATCH 256            /* lines between two looks at the engine */
 
 struct textlog {
-	const char *log; /* owned by the spec */
+	const char *log; /* owned by the spec, or as `made` */
+	char *made;      /* what a follower is told, with its ring */
 	uint64_t keep;
 	struct ring *ring; /* of a record its kind is the level */
 };
@@ -32,7 +34,8 @@ static int textlog_decode(struct source *s, struct err *e)
 		return err_set(e, "no memory for the log");
 	if (log_read(s, &t->log, &t->keep, e) < 0)
 		return e->code;
-	if (strcmp(t->log, FOLLOWER_JOURNAL) != 0 && *t->log != '/')
+	if (strcmp(t->log, FOLLOWER_JOURNAL) != 0 && strcmp(t->log, FREEZES_LOG) != 0 &&
+	    *t->log != '/')
 		return err_set(e, "cannot record the log '%s'", t->log);
 	return 0;
 }
@@ -51,6 +54,10 @@ static int textlog_arm(struct source *s, struct capture *c, struct err *e)
 {
 	struct textlog *t = s->data;
 
+	if (freezes_is(t->log) &&
+	    freezes_arm(c, capture_instance(c->state, s->name).text, &t->made, e) < 0)
+		return e->code;
+	t->log = t->made ? t->made : t->log;
 	return ring_create(&t->ring, c->state->fd, log_file(s).text, t->keep, e);
 }
 
@@ -139,7 +146,16 @@ static int textlog_live(struct source *s, struct live *live, struct err *e)
 	return r == -ECANCELED ? 0 : r;
 }
 
-static void textlog_write(FILE *out, const struct save *save, const struct ring *ring)
+static const char *textlog_cut(const struct textlog *t)
+{
+	return freezes_is(t->log)
+		       ? "the kernel lost some of these calls here"
+		       : "the file was cut to nothing here: what had just come to it may be "
+			 "missing";
+}
+
+static void textlog_write(const struct textlog *t, FILE *out, const struct save *save,
+			  const struct ring *ring)
 {
 	uint64_t cut = save->stop->cut ? save->stop->cut : UINT64_MAX, cursor = 0;
 	struct report *report = save->report;
@@ -154,9 +170,7 @@ static void textlog_write(FILE *out, const struct save *save, const struct ring 
 		if (cut < UINT64_MAX - FOLLOWER_LATE && r.time > cut + FOLLOWER_LATE)
 			break;
 		if (r.kind == TEXTLOG_CUT) {
-			fputs("# the file was cut to nothing here: what had just come to it may be "
-			      "missing\n",
-			      out);
+			fprintf(out, "# %s\n", textlog_cut(t));
 			continue;
 		}
 		logline_write(out, save, &line);
@@ -195,7 +209,7 @@ static int textlog_save(struct source *s, struct save *save, struct err *e)
 		return err_wrap(e, "nothing was recorded");
 	out = logline_create(s, save, e);
 	if (out && sandbox_enter(SANDBOX_COMPUTE, e) == 0) {
-		textlog_write(out, save, ring);
+		textlog_write(s->data, out, save, ring);
 		textlog_report(save, ring);
 		if (ferror(out) || fflush(out) != 0)
 			err_sys(e, "cannot write the log");
@@ -208,8 +222,10 @@ static void textlog_free(struct source *s)
 {
 	struct textlog *t = s->data;
 
-	if (t)
+	if (t) {
 		ring_free(t->ring);
+		free(t->made);
+	}
 	free(t);
 	s->data = NULL;
 }

@@ -1,0 +1,61 @@
+#include "freezeline.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "auto.h"
+#include "text.h"
+#include "units.h"
+
+static const char *const freeze_words[FREEZE_WHATS] = {
+	[FREEZING] = "freezing", [FROZEN] = "frozen", [NOT_FROZEN] = "not-frozen",
+	[THAWING] = "thawing",   [THAWED] = "thawed", [NOT_THAWED] = "not-thawed",
+};
+
+static void freezeline_how(const struct freeze *f, FILE *out)
+{
+	if (f->took)
+		fprintf(out, " %s=%llu.%03llums", f->what == THAWED ? "was-frozen" : "after",
+			(unsigned long long)(f->took / NS_PER_MS),
+			(unsigned long long)(f->took / NS_PER_US % 1000));
+	if (f->error)
+		fprintf(out, " error=%s", strerrorname_np(f->error) ?: "?");
+	if (f->unseen)
+		fputs(" how-it-ended=unseen", out);
+}
+
+void freezeline_write(const struct freeze *f, char *text, size_t room)
+{
+	FILE *out = fmemopen(text, room, "w");
+
+	*text = '\0';
+	if (!out)
+		return;
+	fprintf(out, "%s %u:%u pid=%d fd=%u", freeze_words[f->what], f->mount.major, f->mount.minor,
+		f->pid, f->fd);
+	freezeline_how(f, out);
+	fputs(" comm=", out);
+	text_put(out, f->comm, strlen(f->comm));
+	fprintf(out, " type=%s mount=", *f->mount.type ? f->mount.type : "?");
+	text_put(out, *f->mount.point ? f->mount.point : "?",
+		 *f->mount.point ? strlen(f->mount.point) : 1);
+	fclose(out);
+	text[room - 1] = '\0';
+}
+
+bool freezeline_read(struct freeze *f, const char *text, const char **rest)
+{
+	char word[16];
+	int at = 0;
+
+	*f = (struct freeze) { .what = FREEZE_WHATS };
+	if (sscanf(text, "%15s %u:%u pid=%d fd=%u %n", word, &f->mount.major, &f->mount.minor,
+		   &f->pid, &f->fd, &at) != 5 ||
+	    !at)
+		return false;
+	for (int what = 0; what < FREEZE_WHATS; what++)
+		if (!strcmp(word, freeze_words[what]))
+			f->what = what;
+	*rest = text + at;
+	return f->what != FREEZE_WHATS;
+}

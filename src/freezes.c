@@ -1,0 +1,408 @@
+#include "freezes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "clock.h"
+#include "comm.h"
+#include "eventstream.h"
+#include "followlog.h"
+#include "format.h"
+#include "freezetable.h"
+#include "instance.h"
+#include "units.h"
+
+#define THAW "cmd == 0xc0045878"           /* THAW_ASKED */
+#define ASKED "cmd == 0xc0045877 || " THAW /* FREEZE_ASKED */
+#define STARTS "xfs", "xfs_inodegc_start"  /* of a file system that is thawed or mounted */
+#define ENTER "events/syscalls/sys_enter_ioctl/"
+#define RING_KB "64"      /* of each CPU */
+#define MOMENTS_MAX 4096u /* between two looks */
+#define LOST_AFTER NS_PER_S
+
+/* What is recorded from the moment on at which a call begins: the ends of ioctl of all, and writes
+ * to block devices, by which it shows what a file system is on. */
+enum after { ENDS, WRITES, AFTERS };
+
+static const struct {
+	const char *system, *event;
+} afters[AFTERS] = {
+	[ENDS] = { "syscalls", "sys_exit_ioctl" },
+	[WRITES] = { "block", "block_bio_queue" },
+};
+
+/* A record. */
+struct moment {
+	enum { CALL_BEGINS, CALL_ENDS, CALL_SHOWS } what;
+	uint64_t time;
+	long result;
+	unsigned long dev;      /* the kernel's: 12 and 20 bits */
+	struct freezecall call; /* of one that begins; of others its `pid` */
+};
+
+struct freezes {
+	struct tracing *tracing;
+	struct format *begins;
+	struct format *after[AFTERS];
+	struct format *starts; /* of XFS, which writes nothing; NULL where it is not */
+	struct ringpage_layout layout;
+	unsigned n_cpus;
+	int *raw; /* trace_pipe_raw of each CPU */
+	uint8_t *page;
+	int woken;          /* trace_pipe, which is never read */
+	int enable[AFTERS]; /* turned on by the kernel, and off here */
+	bool on;            /* they may be */
+	int comms;
+	struct moment *moments; /* not told yet */
+	size_t n;
+	bool missed;
+	struct freezetable *table;
+	followlog_emit *emit; /* during a take: */
+	void *arg;
+	int emitted;
+};
+
+bool freezes_is(const char *log)
+{
+	size_t n = strlen(FREEZES_LOG);
+
+	return !strncmp(log, FREEZES_LOG, n) && (!log[n] || log[n] == ' ');
+}
+
+static int freezes_arm_after(struct capture *c, const char *name, struct err *e)
+{
+	char trigger[200];
+
+	for (size_t i = 0; i < AFTERS; i++) {
+		snprintf(trigger, sizeof(trigger), "enable_event:%s:%s if %s", afters[i].system,
+			 afters[i].event, i == ENDS ? ASKED : THAW);
+		if (instance_append(c->tracing, name, ENTER "trigger", trigger, e) < 0)
+			return e->code;
+	}
+	return tracing_has(c->tracing, STARTS)
+		       ? instance_write(c->tracing, name, "events/xfs/xfs_inodegc_start/enable",
+					"1", e)
+		       : 0;
+}
+
+int freezes_arm(struct capture *c, const char *name, char **log, struct err *e)
+{
+	static const char *const settings[][2] = {
+		{ "tracing_on", "1" },     { "trace_clock", "boot" }, { "buffer_size_kb", RING_KB },
+		{ "buffer_percent", "0" }, { ENTER "filter", ASKED }, { ENTER "enable", "1" },
+	};
+
+	if (ledger_instance(c->ledger, name, e) < 0 || instance_create(c->tracing, name, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < countof(settings); i++)
+		if (instance_write(c->tracing, name, settings[i][0], settings[i][1], e) < 0)
+			return e->code;
+	if (freezes_arm_after(c, name, e) < 0)
+		return e->code;
+	return asprintf(log, FREEZES_LOG " %s", name) < 0 ? err_set(e, "no memory") : 0;
+}
+
+static void freezes_said(void *arg, uint64_t time, const struct freeze *freeze)
+{
+	struct freezes *f = arg;
+	char text[FOLLOWER_LINE];
+	struct followed line = { .time = time, .priority = UINT32_MAX, .text = text };
+
+	freezeline_write(freeze, text, sizeof(text));
+	line.size = strlen(text);
+	if (f->emitted >= 0)
+		f->emitted = f->emit(f->arg, &line);
+}
+
+static void freezes_close(struct freezes *f)
+{
+	const int fds[] = { f->woken, f->comms, f->enable[ENDS], f->enable[WRITES] };
+
+	for (size_t i = 0; i < AFTERS; i++)
+		format_free(f->after[i]);
+	for (size_t i = 0; i < countof(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	for (unsigned cpu = 0; f->raw && cpu < f->n_cpus; cpu++)
+		if (f->raw[cpu] >= 0)
+			close(f->raw[cpu]);
+	freezetable_free(f->table);
+	format_free(f->begins);
+	format_free(f->starts);
+	tracing_close(f->tracing);
+	free(f->raw);
+	free(f->page);
+	free(f->moments);
+	free(f);
+}
+
+static int freezes_open_after(const struct freezes *f, const char *name, enum after after,
+			      struct err *e)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "events/%s/%s/enable", afters[after].system,
+		 afters[after].event);
+	return instance_open(f->tracing, name, path, O_WRONLY, e);
+}
+
+static int freezes_open_ring(struct freezes *f, const char *name, struct err *e)
+{
+	if (instance_layout(f->tracing, name, &f->layout, e) < 0 ||
+	    instance_cpus(f->tracing, name, &f->n_cpus, e) < 0)
+		return e->code;
+	f->raw = malloc(f->n_cpus * sizeof(*f->raw));
+	f->page = malloc(f->layout.page_size);
+	f->moments = malloc(MOMENTS_MAX * sizeof(*f->moments));
+	if (!f->raw || !f->page || !f->moments) {
+		f->n_cpus = 0;
+		return err_set(e, "no memory");
+	}
+	for (unsigned cpu = 0; cpu < f->n_cpus; cpu++) {
+		struct err absent = ERR_INIT;
+
+		f->raw[cpu] = instance_open_cpu(f->tracing, name, cpu, "trace_pipe_raw", &absent);
+	}
+	f->woken = instance_open(f->tracing, name, "trace_pipe", O_RDONLY | O_NONBLOCK, e);
+	f->comms = openat(tracing_fd(f->tracing), "saved_cmdlines", O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < AFTERS && !e->code; i++)
+		f->enable[i] = freezes_open_after(f, name, i, e);
+	return e->code ? e->code : freezetable_create(&f->table, freezes_said, f, e);
+}
+
+static int freezes_formats(struct freezes *f, struct err *e)
+{
+	struct err absent = ERR_INIT;
+
+	if (tracing_format(f->tracing, "syscalls", "sys_enter_ioctl", &f->begins, e) < 0)
+		return e->code;
+	for (size_t i = 0; i < AFTERS; i++)
+		if (tracing_format(f->tracing, afters[i].system, afters[i].event, &f->after[i], e) <
+		    0)
+			return e->code;
+	tracing_format(f->tracing, STARTS, &f->starts, &absent);
+	return 0;
+}
+
+/* Without a ring it is asked whether this host could have one. */
+static int freezes_open(void **ret, const char *log, enum follow follow, struct err *e)
+{
+	struct freezes *f = calloc(1, sizeof(*f));
+	const char *name = strchr(log, ' ');
+
+	(void)follow;
+	if (!f)
+		return err_set(e, "no memory");
+	*f = (struct freezes) { .woken = -1, .comms = -1, .enable = { -1, -1 } };
+	if (tracing_open(&f->tracing, e) < 0 || freezes_formats(f, e) < 0 ||
+	    (name && freezes_open_ring(f, name + 1, e) < 0)) {
+		freezes_close(f);
+		return e->code;
+	}
+	*ret = f;
+	return 0;
+}
+
+static int64_t freezes_field(const struct format *format, const char *name,
+			     const struct ringpage_record *record)
+{
+	const struct field *field = format_field(format, name);
+
+	return field ? field_int(field, record->data, record->size) : 0;
+}
+
+/* At once: who asked may be gone in a moment. */
+static void freezes_look_up(const struct freezes *f, struct freezecall *call)
+{
+	if (mount_of_fd(&call->mount, call->pid, call->fd) < 0)
+		call->mount = (struct mount) { 0 };
+	call->looked = clock_boot();
+	comm_find(call->comm, f->comms, call->pid);
+}
+
+/* What kind of record it is; false if it is none of ours. */
+static bool freezes_knows(const struct freezes *f, const struct ringpage_record *record,
+			  struct moment *m)
+{
+	uint16_t id = record->size >= sizeof(id) ? *(const uint16_t *)record->data : 0;
+	const struct format *shows =
+		f->starts && id == f->starts->id ? f->starts : f->after[WRITES];
+
+	if (id == f->begins->id) {
+		m->what = CALL_BEGINS;
+		m->call.fd = (unsigned)freezes_field(f->begins, "fd", record);
+		m->call.cmd = (uint32_t)freezes_field(f->begins, "cmd", record);
+	} else if (id == f->after[ENDS]->id) {
+		m->what = CALL_ENDS;
+		m->result = (long)freezes_field(f->after[ENDS], "ret", record);
+	} else if (id == shows->id) {
+		m->what = CALL_SHOWS;
+		m->dev = (uint32_t)freezes_field(shows, "dev", record);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void freezes_take_record(struct freezes *f, const struct ringpage_record *record)
+{
+	struct moment m = { .time = record->time };
+
+	if (!freezes_knows(f, record, &m))
+		return;
+	m.call.time = record->time;
+	m.call.pid = (int)freezes_field(f->begins, "common_pid", record);
+	if (m.what == CALL_BEGINS) {
+		f->on = true;
+		freezes_look_up(f, &m.call);
+	}
+	if (f->n < MOMENTS_MAX)
+		f->moments[f->n++] = m;
+	else
+		f->missed = true;
+}
+
+static void freezes_read(struct freezes *f)
+{
+	struct ringpage_record record;
+	struct ringpage walk;
+
+	for (unsigned cpu = 0; cpu < f->n_cpus; cpu++) {
+		while (f->raw[cpu] >= 0 && f->n < MOMENTS_MAX &&
+		       read(f->raw[cpu], f->page, f->layout.page_size) > 0) {
+			ringpage_open(&walk, &f->layout, f->page);
+			f->missed |= walk.missed;
+			while (ringpage_next(&walk, &record) > 0)
+				freezes_take_record(f, &record);
+		}
+	}
+}
+
+static int moment_order(const void *a, const void *b)
+{
+	const struct moment *x = a, *y = b;
+
+	return x->time < y->time ? -1 : x->time > y->time;
+}
+
+static int mount_is_on(void *arg, const struct mount *m)
+{
+	struct mount *wanted = arg;
+
+	if (m->major != wanted->major || m->minor != wanted->minor)
+		return 0;
+	*wanted = *m;
+	return 1;
+}
+
+static void freezes_show(struct freezes *f, const struct moment *m)
+{
+	struct mount mount = { .major = m->dev >> 20, .minor = m->dev & 0xfffff };
+
+	if (freezetable_wants_mount(f->table, m->call.pid) && mounts_each(mount_is_on, &mount) > 0)
+		freezetable_name(f->table, m->call.pid, &mount);
+}
+
+/* What is older than UNTIL is there whole: it is told in its order. */
+static void freezes_tell(struct freezes *f, uint64_t until)
+{
+	size_t told = 0;
+
+	qsort(f->moments, f->n, sizeof(*f->moments), moment_order);
+	for (; told < f->n && f->moments[told].time < until; told++) {
+		const struct moment *m = &f->moments[told];
+
+		if (m->what == CALL_BEGINS)
+			freezetable_begin(f->table, &m->call);
+		else if (m->what == CALL_ENDS)
+			freezetable_end(f->table, m->time, m->call.pid, m->result);
+		else
+			freezes_show(f, m);
+	}
+	f->n -= told;
+	memmove(f->moments, f->moments + told, f->n * sizeof(*f->moments));
+}
+
+/* Whether that task is in a call still. It may be running for a moment, and tell nothing. */
+static bool call_is_under_way(int pid)
+{
+	autofclose FILE *f = NULL;
+	char path[40], text[200] = "";
+	unsigned long long cmd;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	f = fopen(path, "re");
+	if (!f || !fgets(text, sizeof(text), f))
+		return false;
+	return !strncmp(text, "running", 7) ||
+	       (sscanf(text, "%*d %*x %llx", &cmd) == 1 &&
+		((uint32_t)cmd == FREEZE_ASKED || (uint32_t)cmd == THAW_ASKED));
+}
+
+static bool freezes_switch(struct freezes *f, const char *to)
+{
+	bool switched = true;
+
+	for (size_t i = 0; i < AFTERS; i++)
+		switched &= pwrite(f->enable[i], to, 1, 0) == 1;
+	return switched;
+}
+
+/* A call whose end was not seen is not waited for. Without one under way, what others do is of no
+ * use; one that has just begun has turned that on again, perhaps before it is turned off here. */
+static void freezes_rest(struct freezes *f)
+{
+	uint64_t now = clock_boot();
+	int pid = freezetable_under_way(f->table, now > LOST_AFTER ? now - LOST_AFTER : 0);
+
+	if (pid && !call_is_under_way(pid))
+		freezetable_lose(f->table, now, pid);
+	if (!f->on || f->n || freezetable_under_way(f->table, now) || !freezes_switch(f, "0"))
+		return;
+	f->on = false;
+	freezes_read(f);
+	if (f->on && !freezes_switch(f, "1"))
+		f->missed = true;
+}
+
+static int freezes_take(void *log, followlog_emit *emit, void *arg)
+{
+	const struct timespec delay = { .tv_nsec = EVENTSTREAM_DELAY };
+	const struct followed cut = { .time = clock_boot(), .cut = true };
+	struct freezes *f = log;
+
+	f->emit = emit;
+	f->arg = arg;
+	f->emitted = 0;
+	freezes_read(f);
+	nanosleep(&delay, NULL);
+	freezes_read(f);
+	freezes_tell(f, clock_boot() - EVENTSTREAM_DELAY);
+	freezes_rest(f);
+	if (f->missed && f->emitted >= 0)
+		f->emitted = emit(arg, &cut);
+	f->missed = false;
+	return f->emitted < 0 ? f->emitted : 1;
+}
+
+static void freezes_wait(void *log)
+{
+	const struct freezes *f = log;
+	struct pollfd p = { .fd = f->woken, .events = POLLIN };
+
+	/* what was held back is due in a moment */
+	poll(&p, 1, f->n ? 1 : FOLLOWER_LATE / NS_PER_MS);
+}
+
+const struct followlog_ops freezes_log = {
+	.open = freezes_open,
+	.take = freezes_take,
+	.wait = freezes_wait,
+};

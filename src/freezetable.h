@@ -1,0 +1,47 @@
+/* The table of freezes: which calls are under way, and which file systems are frozen by whom. It is
+ * told of the calls in the order of time, and says what becomes of the file systems. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "freezeline.h"
+
+/* FIFREEZE and FITHAW of <linux/fs.h>; all file systems have these two. */
+#define FREEZE_ASKED 0xc0045877u
+#define THAW_ASKED 0xc0045878u
+
+/* The begin of a call, with what could be learned about who made it while it was under way. */
+struct freezecall {
+	uint64_t time; /* boot clock */
+	int pid;
+	unsigned fd;
+	uint32_t cmd;    /* FREEZE_ASKED or THAW_ASKED */
+	uint64_t looked; /* boot clock: when the following was known, 0: it is certain */
+	char comm[COMM_SIZE];
+	struct mount mount; /* its type is "" if it was too late */
+};
+
+struct freezetable;
+
+/* Says what became of a file system at a time of the boot clock. */
+typedef void freeze_said(void *arg, uint64_t time, const struct freeze *freeze);
+
+int freezetable_create(struct freezetable **ret, freeze_said *said, void *arg, struct err *e);
+void freezetable_free(struct freezetable *t);
+
+void freezetable_begin(struct freezetable *t, const struct freezecall *call);
+
+/* Whether it is to be told by what other means which mount that task thaws; and that. */
+bool freezetable_wants_mount(const struct freezetable *t, int pid);
+void freezetable_name(struct freezetable *t, int pid, const struct mount *mount);
+
+/* A system call of that task ended, with RESULT: of others than those that began it is nothing. */
+void freezetable_end(struct freezetable *t, uint64_t time, int pid, long result);
+
+/* The same where nobody saw it: for who knows that the call is not under way any more. */
+void freezetable_lose(struct freezetable *t, uint64_t time, int pid);
+
+/* The task whose call began first of those that began before TIME and are under way; 0: none. */
+int freezetable_under_way(const struct freezetable *t, uint64_t time);
