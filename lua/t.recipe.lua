@@ -15,6 +15,10 @@ local recipe = {
   { "max_bundles", types.count, doc = "How many bundles it makes, one after the other; 1 if it does not say." },
   { "cooldown", types.duration, doc = "The time between two of them." },
   { "max_disk", types.size, doc = "The room for all of them: the oldest of this run makes room for the next." },
+  {
+    "fsfreeze_safe", types.boolean, default = false,
+    doc = "From the start until the thaw it touches no disk: for a capture around the freeze of file systems.",
+  },
   { "tracer", types.text, doc = "The least version of tracer that the recipe needs." },
 }
 
@@ -205,6 +209,7 @@ return function(returned)
   end
   check_version(plan.tracer)
   plan.tracer = nil
+  plan.fsfreeze_safe = plan.fsfreeze_safe or nil
   plan.schema = 1
   plan.name = source.name()
   plan.question = source.question()

@@ -13,7 +13,7 @@ const char *stage_text(enum stage stage)
 	static const char *const words[] = {
 		[STAGE_ARM] = "arm",   [STAGE_WATCH] = "watch",       [STAGE_HALT] = "halt",
 		[STAGE_SAVE] = "save", [STAGE_CONVERT] = "convert",   [STAGE_SEAL] = "seal",
-		[STAGE_DONE] = "done", [STAGE_COOLDOWN] = "cooldown",
+		[STAGE_DONE] = "done", [STAGE_COOLDOWN] = "cooldown", [STAGE_THAW] = "thaw",
 	};
 
 	return stage < countof(words) ? words[stage] : "unknown";

@@ -19,6 +19,7 @@ enum stage {
 	STAGE_SEAL,
 	STAGE_DONE,
 	STAGE_COOLDOWN, /* between two captures of a run */
+	STAGE_THAW,     /* stopped, and waiting for where the output goes */
 };
 
 /* "arm", "watch", ... */

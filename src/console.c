@@ -12,6 +12,7 @@
 
 #include "auto.h"
 #include "clock.h"
+#include "memory.h"
 #include "sandbox.h"
 #include "units.h"
 
@@ -72,7 +73,7 @@ static void console_drop_streams(int null)
 	dup2(null, STDERR_FILENO);
 }
 
-static void console_serve(int fd)
+static void console_serve(int fd, enum console_mode mode)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	struct console_screen screen = { .terminal = isatty(STDERR_FILENO) };
@@ -80,6 +81,8 @@ static void console_serve(int fd)
 	char text[2049];
 	ssize_t n;
 
+	if (mode & CONSOLE_LOCKED)
+		memory_lock(&ignored); /* it is not waited for */
 	sandbox_enter(SANDBOX_HELD, &ignored);
 	while ((n = recv(fd, text, sizeof(text) - 1, 0)) > 0) {
 		text[n] = '\0';
@@ -91,7 +94,7 @@ static void console_serve(int fd)
 		console_put(STDERR_FILENO, "\r\033[K", 4);
 }
 
-static void console_child(int fd)
+static void console_child(int fd, enum console_mode mode)
 {
 	static const int ignored[] = { SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
 				       SIGPIPE, SIGTSTP, SIGTTOU, SIGUSR1 };
@@ -102,7 +105,7 @@ static void console_child(int fd)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setpgid(0, 0);
-	console_serve(fd);
+	console_serve(fd, mode);
 	_exit(0);
 }
 
@@ -133,7 +136,7 @@ int console_start(struct console **ret, enum console_mode mode, struct err *e)
 	console->pid = fork();
 	if (console->pid == 0) {
 		close(pair[0]);
-		console_child(pair[1]);
+		console_child(pair[1], mode);
 	}
 	close(pair[1]);
 	console_detach_streams();
@@ -158,7 +161,7 @@ void console_line(struct console *console, const char *format, ...)
 {
 	va_list ap;
 
-	if (console->mode == CONSOLE_QUIET)
+	if (console->mode & CONSOLE_QUIET)
 		return;
 	va_start(ap, format);
 	console_send(console, CONSOLE_LINE, format, ap);
@@ -178,7 +181,7 @@ void console_status(struct console *console, const char *format, ...)
 {
 	va_list ap;
 
-	if (console->mode == CONSOLE_QUIET)
+	if (console->mode & CONSOLE_QUIET)
 		return;
 	va_start(ap, format);
 	console_send(console, CONSOLE_STATUS, format, ap);

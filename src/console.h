@@ -9,8 +9,9 @@
 struct console;
 
 enum console_mode {
-	CONSOLE_NORMAL,
-	CONSOLE_QUIET, /* only results and errors */
+	CONSOLE_NORMAL = 0,
+	CONSOLE_QUIET = 1 << 0,  /* only results and errors */
+	CONSOLE_LOCKED = 1 << 1, /* its memory is locked */
 };
 
 /* Starts the process; from here on the caller's own standard streams are /dev/null. *ret is the

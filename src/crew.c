@@ -12,6 +12,7 @@
 #include "io.h"
 #include "live.h"
 #include "log.h"
+#include "memory.h"
 #include "status.h"
 #include "units.h"
 
@@ -124,7 +125,7 @@ static void crew_note(struct crew *crew, struct worker *w, const char *text)
 	char name[32];
 
 	log_line("%s: %s", w->name, text);
-	if (w == &crew->watcher || index >= crew->capture->plan->n_sources)
+	if (w == &crew->watcher || w == &crew->thaw || index >= crew->capture->plan->n_sources)
 		return;
 	snprintf(name, sizeof(name), "note-%zu", index);
 	io_create_file(crew->capture->state->fd, name, text, strlen(text), &ignored);
@@ -148,7 +149,7 @@ static void crew_take_worker(struct crew *crew, struct worker *w)
 void crew_wait(struct crew *crew, uint64_t until)
 {
 	size_t n = crew->capture->plan->n_sources;
-	autofree struct pollfd *fds = calloc(n + 3, sizeof(*fds));
+	autofree struct pollfd *fds = calloc(n + 4, sizeof(*fds));
 	uint64_t now = clock_boot();
 
 	if (!fds)
@@ -156,12 +157,14 @@ void crew_wait(struct crew *crew, uint64_t until)
 	fds[0] = (struct pollfd) { .fd = crew->signals, .events = POLLIN };
 	fds[1] = (struct pollfd) { .fd = control_fd(crew->control), .events = POLLIN };
 	fds[2] = (struct pollfd) { .fd = crew->watcher.fd, .events = POLLIN };
+	fds[3] = (struct pollfd) { .fd = crew->thaw.fd, .events = POLLIN };
 	for (size_t i = 0; i < n; i++)
-		fds[i + 3] = (struct pollfd) { .fd = crew->workers[i].fd, .events = POLLIN };
-	if (poll(fds, n + 3, until > now ? (int)((until - now) / NS_PER_MS) + 1 : 0) <= 0)
+		fds[i + 4] = (struct pollfd) { .fd = crew->workers[i].fd, .events = POLLIN };
+	if (poll(fds, n + 4, until > now ? (int)((until - now) / NS_PER_MS) + 1 : 0) <= 0)
 		return;
 	crew_take_wishes(crew);
 	crew_take_worker(crew, &crew->watcher);
+	crew_take_worker(crew, &crew->thaw);
 	for (size_t i = 0; i < n; i++)
 		crew_take_worker(crew, &crew->workers[i]);
 }
@@ -177,8 +180,11 @@ static int crew_live(void *arg, int fd, struct err *e)
 	const struct enlisted *enlisted = arg;
 	struct live live = { .engine = fd,
 			     .statedir = enlisted->capture->state->fd,
-			     .stop = enlisted->capture->stop };
+			     .stop = enlisted->capture->stop,
+			     .fsfreeze_safe = enlisted->capture->plan->fsfreeze_safe };
 
+	if (live.fsfreeze_safe && memory_lock(e) < 0)
+		return e->code;
 	return enlisted->source->ops->live(enlisted->source, &live, e);
 }
 
@@ -203,9 +209,11 @@ int crew_start_watcher(struct crew *crew, struct err *e)
 /* A worker that has failed, or NULL; *waiting if one is not armed yet. */
 static struct worker *crew_unarmed(struct crew *crew, bool *waiting)
 {
-	*waiting = !crew->watcher.armed;
+	*waiting = !crew->watcher.armed || (crew->thaw.pid && !crew->thaw.armed);
 	if (crew->watcher.failed || crew->watcher.fd < 0)
 		return &crew->watcher;
+	if (crew->thaw.failed)
+		return &crew->thaw;
 	for (size_t i = 0; i < crew->capture->plan->n_sources; i++) {
 		if (!crew->capture->plan->sources[i].ops->live)
 			continue;
@@ -301,11 +309,30 @@ void crew_stop(struct crew *crew)
 	worker_kill(&crew->watcher);
 }
 
+int crew_await_thaw(struct crew *crew, uint64_t until, struct err *e)
+{
+	if (crew->thaw.fd >= 0)
+		message_send(crew->thaw.fd, MESSAGE_STOP, "");
+	while (crew->thaw.fd >= 0 && clock_boot() < until && crew->interrupts < LEAVE_IT)
+		crew_wait(crew, until);
+	if (crew->thaw.failed) {
+		*e = crew->thaw.err;
+		return e->code;
+	}
+	if (crew->thaw.fd < 0)
+		return 0;
+	worker_kill(&crew->thaw);
+	return err_set(e, crew->interrupts >= LEAVE_IT
+				  ? "interrupted while it waited for the thaw"
+				  : "what it is to be written to is frozen, or hangs");
+}
+
 void crew_kill(struct crew *crew)
 {
 	for (size_t i = 0; i < crew->capture->plan->n_sources; i++)
 		worker_kill(&crew->workers[i]);
 	worker_kill(&crew->watcher);
+	worker_kill(&crew->thaw);
 }
 
 /* It may die of what it reads, at once each time: later and later then. */
@@ -374,9 +401,11 @@ int crew_open(struct crew *crew, struct capture *capture, struct console *consol
 {
 	size_t n = capture->plan->n_sources;
 
-	*crew = (struct crew) {
-		.capture = capture, .console = console, .watcher = { .fd = -1 }, .signals = -1
-	};
+	*crew = (struct crew) { .capture = capture,
+				.console = console,
+				.watcher = { .fd = -1 },
+				.thaw = { .fd = -1 },
+				.signals = -1 };
 	crew->workers = calloc(n + 1, sizeof(*crew->workers));
 	if (!crew->workers)
 		return err_set(e, "no memory");

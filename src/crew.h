@@ -20,6 +20,7 @@ struct crew {
 	struct control *control; /* NULL: other commands cannot reach it */
 	struct watch *watch;     /* NULL before it is armed */
 	struct worker watcher;
+	struct worker thaw;       /* waits for the output; none if that cannot be frozen */
 	uint64_t watcher_started; /* boot clock: when it last got a successor, 0 if never */
 	uint64_t watcher_least;   /* ns from then to the next one */
 	struct worker *workers;   /* one for each source */
@@ -55,6 +56,10 @@ void crew_block_signals(void);
 
 /* A watch process that was killed gets a successor. */
 void crew_check_watcher(struct crew *crew);
+
+/* Lets who waits for the output end, until UNTIL at most. Returns 0, or why it cannot be written.
+ */
+int crew_await_thaw(struct crew *crew, uint64_t until, struct err *e);
 
 /* Says "stop" to all and waits for the sources; who does not end in time is killed, and its source
  * says so. */

@@ -13,7 +13,9 @@
 #include "finish.h"
 #include "knob.h"
 #include "log.h"
+#include "memory.h"
 #include "status.h"
+#include "thaw.h"
 #include "trial.h"
 #include "units.h"
 #include "watch.h"
@@ -80,10 +82,19 @@ static int engine_raise_comms(struct engine *g, struct err *e)
 	return 0;
 }
 
+static int engine_arm_thaw(struct engine *g, struct err *e)
+{
+	if (!g->c.plan->fsfreeze_safe || g->c.trial)
+		return 0;
+	return thaw_start(&g->crew.thaw, &g->c, g->finish.outdir, e);
+}
+
 static int engine_arm(struct engine *g, struct err *e)
 {
 	struct state *state = g->c.state;
 
+	if (g->c.plan->fsfreeze_safe && memory_lock(e) < 0)
+		return e->code;
 	log_open(state->fd);
 	log_line("capture %s of plan %s", state->id, g->c.plan->sha256);
 	if (ledger_open(&g->c.ledger, state->fd, e) < 0 ||
@@ -92,7 +103,7 @@ static int engine_arm(struct engine *g, struct err *e)
 	    control_open(&g->crew.control, state, e) < 0 || engine_raise_comms(g, e) < 0 ||
 	    engine_arm_probes(g, e) < 0 || anchors_arm(&g->c, e) < 0 ||
 	    engine_arm_sources(g, e) < 0 || watch_arm(&g->crew.watch, &g->c, e) < 0 ||
-	    crew_start_watcher(&g->crew, e) < 0)
+	    crew_start_watcher(&g->crew, e) < 0 || engine_arm_thaw(g, e) < 0)
 		return e->code;
 	return crew_await_armed(&g->crew, e);
 }

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "units.h"
 
+#define THAW_WAIT (600 * NS_PER_S)
 #define SAVE_WAIT (900 * NS_PER_S) /* for the raw data to be on disk */
 #define FINISH_WAIT (3600 * NS_PER_S)
 #define SUMMARY_WAIT (30 * NS_PER_S)
@@ -57,6 +58,18 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main,
 		err_set(e, "could not %s within %s: does the disk hang?", stage_text(stage),
 			duration_text(wait).text);
 	return e->code;
+}
+
+/* What is kept in memory can wait for the file system that it goes to. */
+static int finish_await_thaw(struct finish *f, struct err *e)
+{
+	if (f->crew->thaw.fd < 0)
+		return 0;
+	f->capture->board->stage = STAGE_THAW;
+	console_line(f->crew->console,
+		     "waiting until nothing is frozen and '%s' can be written, %s at most",
+		     f->outdir, duration_text(THAW_WAIT).text);
+	return crew_await_thaw(f->crew, clock_boot() + THAW_WAIT, e);
 }
 
 static int finish_save(struct finish *f, struct err *e)
@@ -146,7 +159,7 @@ int finish_run(struct finish *f, enum exit_code *exit, struct err *e)
 	struct err undo = ERR_INIT;
 
 	if (faccessat(f->capture->state->fd, "sealed", F_OK, 0) < 0) {
-		if (finish_save(f, e) < 0)
+		if (finish_await_thaw(f, e) < 0 || finish_save(f, e) < 0)
 			return finish_leave(f, e);
 		finish_let_go(f);
 		if (ledger_undo(f->capture->ledger, f->capture->tracing, &undo) < 0)

@@ -17,6 +17,7 @@
 #include "format.h"
 #include "freezetable.h"
 #include "instance.h"
+#include "memory.h"
 #include "units.h"
 
 #define THAW "cmd == 0xc0045878"           /* THAW_ASKED */
@@ -201,8 +202,9 @@ static int freezes_open(void **ret, const char *log, enum follow follow, struct 
 	if (!f)
 		return err_set(e, "no memory");
 	*f = (struct freezes) { .woken = -1, .comms = -1, .enable = { -1, -1 } };
-	if (tracing_open(&f->tracing, e) < 0 || freezes_formats(f, e) < 0 ||
-	    (name && freezes_open_ring(f, name + 1, e) < 0)) {
+	/* it is for who freezes: with its ring it waits for no disk */
+	if ((name && memory_lock(e) < 0) || tracing_open(&f->tracing, e) < 0 ||
+	    freezes_formats(f, e) < 0 || (name && freezes_open_ring(f, name + 1, e) < 0)) {
 		freezes_close(f);
 		return e->code;
 	}

@@ -15,6 +15,8 @@
 #include "clock.h"
 #include "exec.h"
 #include "io.h"
+#include "memory.h"
+#include "mounts.h"
 #include "sandbox.h"
 #include "sockets.h"
 #include "tasks.h"
@@ -40,7 +42,7 @@ static bool helper_is_kernel(int fd)
 }
 
 /* Looks first and opens what it has looked at: to open a device can be an act. */
-static int helper_open(const char *path)
+static int helper_open(const struct helper *h, const char *path)
 {
 	autoclose int fd = open(path, O_PATH | O_CLOEXEC);
 	char self[64];
@@ -48,6 +50,8 @@ static int helper_open(const char *path)
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -1;
+	if (h->fsfreeze_safe && !mount_is_in_memory(fd))
+		return errno = READER_OUTSIDE, -1;
 	if (S_ISDIR(st.st_mode))
 		return errno = EISDIR, -1;
 	if (!S_ISREG(st.st_mode) && !helper_is_kernel(fd))
@@ -60,7 +64,7 @@ static void helper_read(const struct helper *h, const struct request *q, struct 
 {
 	bool any = q->op == READER_READ_ANY;
 	autoclose int fd =
-		any ? open(q->path, O_RDONLY | O_NOCTTY | O_CLOEXEC) : helper_open(q->path);
+		any ? open(q->path, O_RDONLY | O_NOCTTY | O_CLOEXEC) : helper_open(h, q->path);
 	size_t size = 0;
 	ssize_t n = 0;
 
@@ -188,6 +192,8 @@ static void helper_serve(const struct helper *h)
 /* Who runs programs as root has nothing to give up: the user has allowed it. */
 static int helper_give_up(struct helper *h, struct err *e)
 {
+	if (h->fsfreeze_safe && memory_lock(e) < 0)
+		return e->code;
 	if (h->kind == READER_OF_SOCKETS && sockets_open(&h->netlink, e) < 0)
 		return e->code;
 	return h->kind == READER_OF_COMMANDS ? 0 : sandbox_enter(SANDBOX_READER, e);

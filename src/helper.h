@@ -3,6 +3,7 @@
 #pragma once
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,6 +29,7 @@ struct mnl_socket;
 
 struct helper {
 	enum reader_kind kind;
+	bool fsfreeze_safe;
 	int requests; /* sockets */
 	int answers;
 	uint32_t slot;

@@ -2,14 +2,33 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "auto.h"
 
 #define LINE_MAX_BYTES 8192
+
+bool mount_is_in_memory(int fd)
+{
+	static const unsigned long in_memory[] = {
+		PROC_SUPER_MAGIC, SYSFS_MAGIC,        TMPFS_MAGIC,        RAMFS_MAGIC,
+		TRACEFS_MAGIC,    DEBUGFS_MAGIC,      CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+		SECURITYFS_MAGIC, DEVPTS_SUPER_MAGIC,
+	};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < countof(in_memory); i++)
+		if ((unsigned long)fs.f_type == in_memory[i])
+			return true;
+	return false;
+}
 
 /* "\040" stands for a space, and so on. */
 static void mount_unescape(char *to, size_t room, const char *from, size_t n)

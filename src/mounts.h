@@ -11,6 +11,9 @@ struct mount {
 	char source[256];      /* "/dev/sda1" */
 };
 
+/* Whether what FD is of lies in a file system that has no disk: proc, sysfs, tmpfs and the like. */
+bool mount_is_in_memory(int fd);
+
 /* One line of mountinfo (proc(5)); false if it is none. */
 bool mount_parse(struct mount *m, const char *line);
 

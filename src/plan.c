@@ -187,14 +187,16 @@ static int plan_time(const struct plan *plan, const char *key, uint64_t *ns, str
 static int plan_repeats(struct plan *plan, struct err *e)
 {
 	json_int_t bundles = 1, disk = 0;
+	int safe = 0;
 	json_error_t where;
 
-	if (json_unpack_ex(plan->json, &where, 0, "{s?I, s?I}", "max_bundles", &bundles, "max_disk",
-			   &disk) < 0 ||
+	if (json_unpack_ex(plan->json, &where, 0, "{s?I, s?I, s?b}", "max_bundles", &bundles,
+			   "max_disk", &disk, "fsfreeze_safe", &safe) < 0 ||
 	    bundles < 1 || disk < 0)
 		return err_set(e, "the plan does not say how many bundles it may make");
 	plan->max_bundles = bundles;
 	plan->max_disk = disk;
+	plan->fsfreeze_safe = safe;
 	return 0;
 }
 

@@ -29,7 +29,8 @@ struct plan {
 	uint64_t max_time;                /* ns */
 	uint64_t max_bundles;             /* one after the other, 1 at least */
 	uint64_t cooldown;                /* ns between two of them */
-	uint64_t max_disk;                /* bytes for all of them, 0: as many as they take */
+	bool fsfreeze_safe; /* from start to thaw it touches no disk, and its memory is locked */
+	uint64_t max_disk;  /* bytes for all of them, 0: as many as they take */
 };
 
 /* Reads canonical JSON into a plan. *ret is the caller's. */

@@ -10,6 +10,7 @@
 #include "auto.h"
 #include "fields.h"
 #include "fit.h"
+#include "freezesafe.h"
 #include "recipes.h"
 #include "units.h"
 #include "version.h"
@@ -73,6 +74,7 @@ int prepare_tests(struct prepared *p, const char **words, int n_words, struct lu
 	if (luatest_create(tests, e) < 0)
 		return e->code;
 	rq.tests = *tests;
+	rq.locked = p->plan->fsfreeze_safe;
 	if (script_start_tests(script, &rq, p->script.plan, e) < 0)
 		return e->code;
 	close(take_fd(&(*tests)->script_fd));
@@ -188,6 +190,7 @@ static int prepare_steps(struct prepared *p, const struct options *options, cons
 	    prepare_script(p, words, n_words, e) < 0 ||
 	    plan_parse(&p->plan, p->script.plan, e) < 0 || prepare_check_hash(p, options, e) < 0 ||
 	    prepare_privileges(e) < 0 || prepare_probe(p, options->again, e) < 0 ||
+	    freezesafe_check(p->plan, e) < 0 ||
 	    fit_memory(&p->cost, options, &p->memory_limit, e) < 0 ||
 	    fit_output(p->plan, &p->cost, options, p->outdir, e) < 0)
 		return e->code;

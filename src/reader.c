@@ -34,6 +34,7 @@ struct reader {
 	int answers[2]; /* all helpers write to the second; kept open here, so that no helper left
 			   is not a hang-up */
 	enum reader_kind kind;
+	bool fsfreeze_safe;
 	uint64_t deadline; /* ns */
 	size_t max;
 	size_t room;
@@ -59,6 +60,7 @@ static int slot_start(struct reader *reader, unsigned int i, struct err *e)
 	slot->pid = fork();
 	if (slot->pid == 0) {
 		struct helper h = { .kind = reader->kind,
+				    .fsfreeze_safe = reader->fsfreeze_safe,
 				    .requests = pair[1],
 				    .answers = reader->answers[1],
 				    .slot = i,
@@ -109,6 +111,7 @@ int reader_create(struct reader **ret, const struct reader_setup *setup, struct 
 	if (!reader)
 		return err_set(e, "no memory for the readers");
 	reader->kind = setup->kind;
+	reader->fsfreeze_safe = setup->fsfreeze_safe;
 	reader->deadline = setup->deadline ? setup->deadline : READER_DEADLINE;
 	reader->n = setup->helpers;
 	reader->max = setup->max;
@@ -323,6 +326,8 @@ const char *reader_error_text(int error)
 		return "timeout";
 	case READER_DIED:
 		return "its reader was killed";
+	case READER_OUTSIDE:
+		return "on a disk";
 	case READER_REFUSED:
 		return "a device, pipe or socket";
 	case EISDIR:

@@ -19,6 +19,7 @@
 /* Errors of an answer besides the kernel's own. */
 #define READER_TIMEOUT ETIMEDOUT   /* hangs */
 #define READER_DIED EOWNERDEAD     /* the helper was killed */
+#define READER_OUTSIDE EXDEV       /* on a disk, which is not read when fsfreeze_safe */
 #define READER_REFUSED EMEDIUMTYPE /* a device, pipe or socket outside of /proc and /sys */
 
 /* What a helper can be asked. */
@@ -43,6 +44,7 @@ enum reader_kind {
 };
 
 struct reader_setup {
+	bool fsfreeze_safe; /* its helpers have their memory locked and read nothing from a disk */
 	enum reader_kind kind;
 	unsigned int helpers;
 	size_t max;        /* bytes of an answer */

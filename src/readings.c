@@ -82,18 +82,19 @@ static void lanes_open(struct readings *r, struct selector *const *selectors, si
 	}
 }
 
-int readings_open(struct readings **ret, struct selector *const *selectors, size_t n,
-		  enum follow follow, struct err *e)
+int readings_open(struct readings **ret, const struct plan *plan, enum follow follow, struct err *e)
 {
-	const struct reader_setup setup = { .helpers = READER_HELPERS, .max = READING_TEXT - 1 };
+	const struct reader_setup setup = { .fsfreeze_safe = plan->fsfreeze_safe,
+					    .helpers = READER_HELPERS,
+					    .max = READING_TEXT - 1 };
 	struct readings *r = calloc(1, sizeof(*r));
 
-	if (!r || !(r->lanes = calloc(n + 1, sizeof(*r->lanes)))) {
+	if (!r || !(r->lanes = calloc(plan->n_selectors + 1, sizeof(*r->lanes)))) {
 		free(r);
 		return err_set(e, "no memory");
 	}
 	r->last = &r->first;
-	lanes_open(r, selectors, n, follow, e);
+	lanes_open(r, plan->selectors, plan->n_selectors, follow, e);
 	if (r->n == 0 || reader_create(&r->reader, &setup, e) < 0) {
 		readings_close(r);
 		return e->code;

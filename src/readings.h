@@ -8,15 +8,16 @@
 
 #include "err.h"
 #include "follower.h"
-#include "selector.h"
+#include "plan.h"
 
 struct readings;
 struct pollfd;
 
-/* For each of N selectors that is for readings, with root's privileges; *ret stays NULL if there is
- * none. *ret is the caller's, also where some could not be opened: then E says which first. */
-int readings_open(struct readings **ret, struct selector *const *selectors, size_t n,
-		  enum follow follow, struct err *e);
+/* For each selector of the plan that is for readings, with root's privileges; *ret stays NULL if
+ * there is none. *ret is the caller's, also where some could not be opened: then E says which
+ * first. */
+int readings_open(struct readings **ret, const struct plan *plan, enum follow follow,
+		  struct err *e);
 
 /* NULL is fine. */
 void readings_close(struct readings *r);

@@ -24,6 +24,7 @@ struct script_request {
 	bool (*has_event)(void *ctx, const char *event); /* "SYSTEM:NAME"; called in the engine */
 	void *ctx;
 	uint32_t timeout_ms;         /* the script's own time until the result; 0: 2 s */
+	bool locked;                 /* the memory of a process that runs tests */
 	const struct luatest *tests; /* NULL, or who wants the recipe's tests run: the process goes
 					on with that behind the plan */
 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "auto.h"
+#include "memory.h"
 #include "sandbox.h"
 #include "script_state.h"
 #include "script_wire.h"
@@ -99,6 +100,8 @@ static int child_confine(const struct script_child *child, struct err *e)
 {
 	child_leave_terminal();
 	child_close_all_but(child->fd, child->tests ? child->tests->script_fd : -1);
+	if (child->tests && child->rq->locked && memory_lock(e) < 0)
+		return e->code;
 	if (child_limits(child->tests, e) < 0)
 		return e->code;
 	return sandbox_enter(SANDBOX_COMPUTE, e);

@@ -111,6 +111,7 @@ struct live {
 			   late */
 	bool stopping;  /* the engine has said stop, or is gone: */
 	bool orphaned;
+	bool fsfreeze_safe; /* the plan's */
 };
 
 /* What the saving process is given. */

@@ -47,7 +47,7 @@ int streams_open(struct streams **ret, const struct plan *plan, const struct str
 		return e->code;
 	}
 	*ret = s;
-	readings_open(&s->readings, plan->selectors, plan->n_selectors, follow, e);
+	readings_open(&s->readings, plan, follow, e);
 	if (packetstream_open(&s->packets, plan->selectors, plan->n_selectors, &packets) < 0)
 		*e = packets;
 	return e->code;

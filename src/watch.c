@@ -14,6 +14,7 @@
 #include "instance.h"
 #include "judge.h"
 #include "live.h"
+#include "memory.h"
 #include "message.h"
 #include "selector/reading.h"
 #include "streams.h"
@@ -393,7 +394,7 @@ int watch_main(void *arg, int engine, struct err *e)
 	struct watch *w = arg;
 	struct live live = { .engine = engine, .stop = w->stop };
 
-	if (watch_open_streams(w, &live, e) < 0)
+	if ((w->plan->fsfreeze_safe && memory_lock(e) < 0) || watch_open_streams(w, &live, e) < 0)
 		return e->code;
 	if (watch_may_hurry(w->plan))
 		setpriority(PRIO_PROCESS, 0, WATCH_NICE);

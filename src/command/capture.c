@@ -48,8 +48,10 @@ static int capture_run_prepared(struct prepared *p, const struct options *option
 	int r;
 
 	crew_block_signals();
-	if (console_start(&detached.console, options->quiet ? CONSOLE_QUIET : CONSOLE_NORMAL, e) <
-	    0)
+	if (console_start(&detached.console,
+			  (options->quiet ? CONSOLE_QUIET : 0) |
+				  (p->plan->fsfreeze_safe ? CONSOLE_LOCKED : 0),
+			  e) < 0)
 		return e->code;
 	launch.console = detached.console;
 	console_line(detached.console, "plan %s", p->plan->sha256);

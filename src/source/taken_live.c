@@ -157,7 +157,7 @@ static int run_number_items(struct run *run, struct err *e)
 
 static int run_open(struct run *run, struct err *e)
 {
-	const struct reader_setup setup = taken_reader(run->taken);
+	struct reader_setup setup = taken_reader(run->taken);
 	int statedir = run->live->statedir;
 	struct taken_name tree = taken_name(run->s, "");
 
@@ -174,6 +174,7 @@ static int run_open(struct run *run, struct err *e)
 	run->tree = io_open_dir(statedir, tree.text, e);
 	if (run->tree < 0)
 		return e->code;
+	setup.fsfreeze_safe = run->live->fsfreeze_safe;
 	return reader_create(&run->reader, &setup, e);
 }
 

@@ -87,8 +87,8 @@ static void each_stage_has_its_word(void **state)
 	assert_string_equal(stage_text(STAGE_ARM), "arm");
 	assert_string_equal(stage_text(STAGE_WATCH), "watch");
 	assert_string_equal(stage_text(STAGE_DONE), "done");
-	assert_string_equal(stage_text(STAGE_COOLDOWN + 1), "unknown");
-	for (enum stage a = STAGE_ARM; a <= STAGE_COOLDOWN; a++)
+	assert_string_equal(stage_text(STAGE_THAW + 1), "unknown");
+	for (enum stage a = STAGE_ARM; a <= STAGE_THAW; a++)
 		for (enum stage b = STAGE_ARM; b < a; b++)
 			assert_string_not_equal(stage_text(a), stage_text(b));
 }
