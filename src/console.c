@@ -12,6 +12,7 @@
 
 #include "auto.h"
 #include "clock.h"
+#include "io.h"
 #include "memory.h"
 #include "sandbox.h"
 #include "units.h"
@@ -105,6 +106,9 @@ static void console_child(int fd, enum console_mode mode)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setpgid(0, 0);
+	/* what others wait for the end of is not kept open here */
+	fd = dup2(fd, STDERR_FILENO + 1);
+	io_close_from(STDERR_FILENO + 2);
 	console_serve(fd, mode);
 	_exit(0);
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "anchors.h"
@@ -89,6 +90,17 @@ static int engine_arm_thaw(struct engine *g, struct err *e)
 	return thaw_start(&g->crew.thaw, &g->c, g->finish.outdir, e);
 }
 
+/* Before the start, while there is time to do something about it. */
+static void engine_tell_conflicts(const struct engine *g)
+{
+	for (const char *line = g->rq->conflicts; line && *line; line = strchr(line, '\n') + 1) {
+		int n = (int)strcspn(line, "\n");
+
+		log_line("before a freeze: %.*s", n, line);
+		console_line(g->rq->console, "before a freeze: %.*s", n, line);
+	}
+}
+
 static int engine_arm(struct engine *g, struct err *e)
 {
 	struct state *state = g->c.state;
@@ -97,6 +109,7 @@ static int engine_arm(struct engine *g, struct err *e)
 		return e->code;
 	log_open(state->fd);
 	log_line("capture %s of plan %s", state->id, g->c.plan->sha256);
+	engine_tell_conflicts(g);
 	if (ledger_open(&g->c.ledger, state->fd, e) < 0 ||
 	    stop_create(&g->c.stop, state->fd, e) < 0 ||
 	    board_create(&g->c.board, state->fd, e) < 0 ||

@@ -22,6 +22,7 @@ struct engine_request {
 		*tests;    /* the recipe's, with a process that runs them; NULL if it has none */
 	uint64_t max_time; /* ns */
 	const char *ends;  /* what ends it, for the start's line */
+	const char *conflicts; /* what could hold up a freeze, a line each; NULL: nobody asks */
 	void (*armed)(void *arg,
 		      const char *id); /* called once when it records; NULL: nobody asks */
 	void *armed_arg;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@
 #define ASKED "cmd == 0xc0045877 || " THAW /* FREEZE_ASKED */
 #define STARTS "xfs", "xfs_inodegc_start"  /* of a file system that is thawed or mounted */
 #define ENTER "events/syscalls/sys_enter_ioctl/"
-#define RING_KB "64"      /* of each CPU */
+#define RING_KB 64        /* of each CPU */
 #define MOMENTS_MAX 4096u /* between two looks */
 #define LOST_AFTER NS_PER_S
 
@@ -77,6 +78,11 @@ bool freezes_is(const char *log)
 	return !strncmp(log, FREEZES_LOG, n) && (!log[n] || log[n] == ' ');
 }
 
+uint64_t freezes_ring_bytes(void)
+{
+	return (uint64_t)RING_KB * 1024 * get_nprocs_conf();
+}
+
 static int freezes_arm_after(struct capture *c, const char *name, struct err *e)
 {
 	char trigger[200];
@@ -95,11 +101,13 @@ static int freezes_arm_after(struct capture *c, const char *name, struct err *e)
 
 int freezes_arm(struct capture *c, const char *name, char **log, struct err *e)
 {
-	static const char *const settings[][2] = {
-		{ "tracing_on", "1" },     { "trace_clock", "boot" }, { "buffer_size_kb", RING_KB },
+	char size[16];
+	const char *const settings[][2] = {
+		{ "tracing_on", "1" },     { "trace_clock", "boot" }, { "buffer_size_kb", size },
 		{ "buffer_percent", "0" }, { ENTER "filter", ASKED }, { ENTER "enable", "1" },
 	};
 
+	snprintf(size, sizeof(size), "%d", RING_KB);
 	if (ledger_instance(c->ledger, name, e) < 0 || instance_create(c->tracing, name, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < countof(settings); i++)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "capture.h"
 #include "err.h"
@@ -12,6 +13,9 @@
 
 /* Whether LOG is that one, with a ring or without. */
 bool freezes_is(const char *log);
+
+/* What its ring takes in the kernel, bytes. */
+uint64_t freezes_ring_bytes(void);
 
 /* Engine: makes the instance NAME, and returns in *log what a follower is told; the caller's. */
 int freezes_arm(struct capture *c, const char *name, char **log, struct err *e);

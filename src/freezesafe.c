@@ -105,8 +105,28 @@ static int freezesafe_selector(const struct selector *s, struct err *e)
 	return freezesafe_refuse(s->at, e);
 }
 
-int freezesafe_check(const struct plan *plan, struct err *e)
+/* It is removed at the end, for which nobody is to wait. */
+static int freezesafe_pid_file(const char *file, struct err *e)
 {
+	const char *slash = strrchr(file, '/');
+	autofree char *dir = slash ? strndup(file, slash - file + 1) : strdup(".");
+	autoclose int fd = dir ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+
+	if (fd < 0)
+		err_sys(e, "--pid-file '%s'", file);
+	else if (!mount_is_in_memory(fd))
+		err_set(e,
+			"--pid-file '%s' lies on a disk: with fsfreeze_safe name one on a tmpfs, "
+			"like /dev/shm",
+			file);
+	return e->code ? err_exit(e, EXIT_USAGE) : 0;
+}
+
+int freezesafe_check(const struct plan *plan, const struct options *options, struct err *e)
+{
+	if (plan->fsfreeze_safe && options->pid_file &&
+	    freezesafe_pid_file(options->pid_file, e) < 0)
+		return e->code;
 	for (size_t i = 0; plan->fsfreeze_safe && i < plan->n_sources; i++)
 		if (freezesafe_source(&plan->sources[i], e) < 0)
 			return e->code;

@@ -3,7 +3,8 @@
 #pragma once
 
 #include "err.h"
+#include "options.h"
 #include "plan.h"
 
-/* Refuses, with its place in the recipe, what could not keep that. For this host. */
-int freezesafe_check(const struct plan *plan, struct err *e);
+/* Refuses what could not keep that, with its place in the recipe. For this host. */
+int freezesafe_check(const struct plan *plan, const struct options *options, struct err *e);

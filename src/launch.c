@@ -17,6 +17,7 @@ static int launch_engine(const struct launch *l, const struct about *about, stru
 		.console = l->console,
 		.max_time = l->prepared->max_time,
 		.ends = ends ? ends : "",
+		.conflicts = l->prepared->conflicts,
 		.armed = l->armed,
 		.armed_arg = l->armed_arg,
 		.trial = l->trial,

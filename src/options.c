@@ -1,8 +1,11 @@
 #include "options.h"
 
 #include <ctype.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "auto.h"
 #include "units.h"
@@ -13,6 +16,7 @@ enum option_kind {
 	OPTION_DURATION,
 	OPTION_SIZE,
 	OPTION_COMPRESS,
+	OPTION_DESCRIPTOR,
 	OPTION_HASH
 };
 
@@ -44,6 +48,10 @@ static const struct option_row {
 	  "zstd, gzip or none (zstd)" },
 	{ "detach", 'd', OPTION_FLAG, NULL, offsetof(struct options, detach),
 	  "return when it records, print its ID" },
+	{ "pid-file", 0, OPTION_TEXT, "FILE", offsetof(struct options, pid_file),
+	  "keep the process ID there as long as it runs" },
+	{ "ready-fd", 0, OPTION_DESCRIPTOR, "N", offsetof(struct options, ready_fd),
+	  "write its ID to this descriptor when it records, and close that" },
 	{ "json", 0, OPTION_FLAG, NULL, offsetof(struct options, json), "the answer as JSON" },
 	{ "quiet", 'q', OPTION_FLAG, NULL, offsetof(struct options, quiet),
 	  "only results and errors" },
@@ -103,6 +111,20 @@ static bool option_is_hash(const char *text)
 	return strlen(text) == 64;
 }
 
+/* One that is open, and no standard stream. */
+static int option_descriptor(const char *value, int *fd, struct err *e)
+{
+	char *end;
+	long number = strtol(value, &end, 10);
+
+	if (!isdigit((unsigned char)*value) || *end || number <= STDERR_FILENO || number > INT_MAX)
+		return err_set(e, "'%s' is not the number of a descriptor from 3 on", value);
+	if (fcntl((int)number, F_GETFD) < 0)
+		return err_set(e, "descriptor %ld is not open", number);
+	*fd = (int)number;
+	return 0;
+}
+
 static int option_set(struct options *options, const struct option_row *row, const char *value,
 		      struct err *e)
 {
@@ -127,6 +149,8 @@ static int option_set(struct options *options, const struct option_row *row, con
 		return *(uint64_t *)at ? 0 : err_set(e, "'%s' is no time at all", value);
 	case OPTION_SIZE:
 		return size_parse(value, at, e);
+	case OPTION_DESCRIPTOR:
+		return option_descriptor(value, at, e);
 	case OPTION_COMPRESS:
 		compress = compress_parse(value);
 		if (compress < 0)
@@ -166,7 +190,9 @@ static int option_take(struct options *options, char **argv, struct err *e)
 
 int options_parse(struct options *ret, int argc, char **argv, struct err *e)
 {
-	*ret = (struct options) { .min_free = 64 << 20, .words = calloc(argc + 1, sizeof(char *)) };
+	*ret = (struct options) { .min_free = 64 << 20,
+				  .ready_fd = -1,
+				  .words = calloc(argc + 1, sizeof(char *)) };
 	if (!ret->words)
 		return err_set(e, "no memory");
 	for (int i = 1; i < argc;) {

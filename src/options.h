@@ -19,6 +19,8 @@ struct options {
 	const char *host;   /* the bundle that stands for the host; NULL: this one */
 	enum compress compress;
 	bool allow_exec;
+	const char *pid_file; /* NULL: none */
+	int ready_fd;         /* -1: none */
 	bool detach;
 	bool json;
 	bool quiet;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "auto.h"
+#include "conflicts.h"
 #include "fields.h"
 #include "fit.h"
 #include "freezesafe.h"
@@ -183,6 +184,18 @@ static int prepare_outdir(struct prepared *p, const struct options *options, str
 	return err_exit(e, EXIT_USAGE);
 }
 
+/* Only who means to freeze something wants to know. */
+static void prepare_conflicts(struct prepared *p)
+{
+	FILE *out;
+	size_t size;
+
+	if (!p->plan->fsfreeze_safe || !(out = open_memstream(&p->conflicts, &size)))
+		return;
+	conflicts_write(out, p->outdir);
+	fclose(out);
+}
+
 static int prepare_steps(struct prepared *p, const struct options *options, const char **words,
 			 int n_words, struct err *e)
 {
@@ -190,11 +203,12 @@ static int prepare_steps(struct prepared *p, const struct options *options, cons
 	    prepare_script(p, words, n_words, e) < 0 ||
 	    plan_parse(&p->plan, p->script.plan, e) < 0 || prepare_check_hash(p, options, e) < 0 ||
 	    prepare_privileges(e) < 0 || prepare_probe(p, options->again, e) < 0 ||
-	    freezesafe_check(p->plan, e) < 0 ||
+	    freezesafe_check(p->plan, options, e) < 0 ||
 	    fit_memory(&p->cost, options, &p->memory_limit, e) < 0 ||
 	    fit_output(p->plan, &p->cost, options, p->outdir, e) < 0)
 		return e->code;
 	p->max_time = options->max_time ? options->max_time : p->plan->max_time;
+	prepare_conflicts(p);
 	return 0;
 }
 
@@ -258,6 +272,7 @@ void prepared_clear(struct prepared *p)
 	script_result_clear(&p->script);
 	free(p->recipe);
 	free(p->outdir);
+	free(p->conflicts);
 	*p = (struct prepared) { 0 };
 }
 

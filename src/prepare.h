@@ -23,6 +23,7 @@ struct prepared {
 	uint64_t max_time;
 	struct cost cost;      /* of all sources */
 	uint64_t memory_limit; /* bytes that the rings may take */
+	char *conflicts; /* who could hold up a freeze, a sentence a line; NULL: nobody asks */
 };
 
 /* Runs the recipe and checks the plan. What the recipe has wrong is EXIT_USAGE, what this host

@@ -11,32 +11,42 @@
 #include "console.h"
 #include "crew.h"
 #include "launch.h"
+#include "pidfile.h"
 #include "prepare.h"
 #include "repeat.h"
 #include "state.h"
 
-/* The other side of --detach. */
-struct detached {
-	int fd; /* whoever waits for the ID; -1: it is not detached */
+/* Whoever waits until it records. */
+struct waiting {
+	int detached; /* the other side of --detach; -1: it is not detached */
+	int ready;    /* of --ready-fd; -1: nobody */
 	struct console *console;
 };
 
+/* Who waited may have left: the capture goes on. */
+static void capture_tell(int *fd, const char *id, const char *end)
+{
+	char text[ULID_SIZE + 1];
+	int n = snprintf(text, sizeof(text), "%s%s", id, end);
+
+	if (*fd >= 0 && write(*fd, text, n) >= 0)
+		close(take_fd(fd));
+}
+
 static void capture_armed(void *arg, const char *id)
 {
-	struct detached *detached = arg;
+	struct waiting *waiting = arg;
 
-	if (detached->fd < 0)
-		return;
-	console_detach(detached->console);
-	/* whoever waited may have left: the capture goes on */
-	if (write(detached->fd, id, strlen(id)) >= 0)
-		close(take_fd(&detached->fd));
+	if (waiting->detached >= 0)
+		console_detach(waiting->console);
+	capture_tell(&waiting->detached, id, "");
+	capture_tell(&waiting->ready, id, "\n");
 }
 
 static int capture_run_prepared(struct prepared *p, const struct options *options,
 				const char **words, int n_words, int armed_fd, struct err *e)
 {
-	struct detached detached = { .fd = armed_fd };
+	struct waiting waiting = { .detached = armed_fd, .ready = options->ready_fd };
 	struct engine_result result = { .exit = EXIT_FAILED };
 	struct repeat repeat = { .until = clock_boot() + p->max_time };
 	struct launch launch = { .prepared = p,
@@ -44,23 +54,25 @@ static int capture_run_prepared(struct prepared *p, const struct options *option
 				 .words = words,
 				 .n_words = n_words,
 				 .armed = capture_armed,
-				 .armed_arg = &detached };
+				 .armed_arg = &waiting };
 	int r;
 
 	crew_block_signals();
-	if (console_start(&detached.console,
+	if (console_start(&waiting.console,
 			  (options->quiet ? CONSOLE_QUIET : 0) |
 				  (p->plan->fsfreeze_safe ? CONSOLE_LOCKED : 0),
 			  e) < 0)
 		return e->code;
-	launch.console = detached.console;
-	console_line(detached.console, "plan %s", p->plan->sha256);
-	do
+	launch.console = waiting.console;
+	console_line(waiting.console, "plan %s", p->plan->sha256);
+	r = options->pid_file ? pidfile_write(options->pid_file, e) : 0;
+	for (bool more = r == 0; more; more = r == 0 && repeat_again(&repeat, &launch, &result))
 		r = launch_run(&launch, &result, e);
-	while (r == 0 && repeat_again(&repeat, &launch, &result));
 	if (r < 0)
-		console_error(detached.console, "tracer: %s", e->text);
-	console_end(detached.console);
+		console_error(waiting.console, "tracer: %s", e->text);
+	if (options->pid_file)
+		pidfile_remove(options->pid_file);
+	console_end(waiting.console);
 	repeat_free(&repeat);
 	return r < 0 ? (int)e->exit : (int)result.exit;
 }

@@ -11,6 +11,7 @@
 #include "state.h"
 #include "source/ftrace_plan.h"
 #include "eventstream.h"
+#include "freezes.h"
 #include "packetstream.h"
 #include "selector/packet.h"
 #include "selector/reading.h"
@@ -118,6 +119,10 @@ static void check_log(const json_t *spec)
 {
 	const char *log = json_string_value(json_object_get(spec, "log"));
 
+	if (!strcmp(log, FREEZES_LOG)) {
+		puts("      SENSITIVE: who freezes and thaws file systems, and their mounts");
+		return;
+	}
 	printf("      SENSITIVE: the lines of %s%s\n",
 	       !strcmp(log, "kernel")    ? "the kernel's log"
 	       : !strcmp(log, "journal") ? "the journal"
@@ -352,6 +357,19 @@ static bool check_runs(const struct plan *plan)
 	return false;
 }
 
+/* Also what it promises then. */
+static void check_freeze(const struct prepared *p)
+{
+	if (!p->plan->fsfreeze_safe)
+		return;
+	puts("\nAround a freeze: from the start until the thaw it opens nothing but proc, sysfs, "
+	     "tracefs and tmpfs, forks\n"
+	     "nothing, and has its memory locked; a bundle that goes to a disk is written when "
+	     "nothing is frozen");
+	for (const char *line = p->conflicts; line && *line; line = strchr(line, '\n') + 1)
+		printf("  %.*s\n", (int)strcspn(line, "\n"), line);
+}
+
 static void check_changes(const struct prepared *p)
 {
 	printf("\nWhat it changes, and undoes: trace instances tracer-ID-* in the kernel; "
@@ -386,6 +404,7 @@ static void check_page(const struct prepared *p)
 	for (size_t i = 0; i < p->plan->n_sources; i++)
 		check_source(&p->plan->sources[i]);
 	check_ends(p);
+	check_freeze(p);
 	check_changes(p);
 	printf("\nPlan %s\n", p->plan->sha256);
 }

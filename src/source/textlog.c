@@ -45,6 +45,7 @@ static int textlog_probe(struct source *s, struct cost *cost, struct err *e)
 	const struct textlog *t = s->data;
 
 	cost->ring_bytes = t->keep;
+	cost->kernel_bytes += freezes_is(t->log) ? freezes_ring_bytes() : 0;
 	cost->tmpfs_bytes += t->keep;
 	cost->output_bytes += 2 * t->keep;
 	return follower_probe(t->log, e);

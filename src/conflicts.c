@@ -1,0 +1,203 @@
+#include "conflicts.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "err.h"
+#include "io.h"
+#include "mounts.h"
+#include "text.h"
+
+/* FAN_OPEN_PERM, FAN_ACCESS_PERM, FAN_OPEN_EXEC_PERM and FAN_PRE_ACCESS of <linux/fanotify.h> */
+#define PERMISSION_EVENTS 0x170000ul
+#define MARKS_NAMED 4 /* mounts of one listener */
+
+/* By their commands: what they are, and what that means. */
+static const struct {
+	const char *comm, *what;
+} known[] = {
+	{ "postgres", "a database" },
+	{ "mysqld", "a database" },
+	{ "mariadbd", "a database" },
+	{ "mongod", "a database" },
+	{ "ora_pmon_*", "a database" },
+	{ "db2sysc", "a database" },
+	{ "sqlservr", "a database" },
+	{ "redis-server", "a database" },
+	{ "clamd", "a scanner of files" },
+	{ "clamonacc", "a scanner of files" },
+	{ "bdsec*", "a scanner of files" },
+	{ "wdavdaemon", "a scanner of files" },
+	{ "falcon-sensor*", "a scanner of files" },
+};
+
+static void conflicts_comm(int proc, const char *pid, char *comm, size_t room)
+{
+	autofree char *path = NULL, *text = NULL;
+	struct err gone = ERR_INIT;
+
+	*comm = '\0';
+	if (asprintf(&path, "%s/comm", pid) < 0 ||
+	    io_read_file(proc, path, 64, &text, NULL, &gone) < 0)
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	text_escape(comm, room, text);
+}
+
+/* What a mark is on: a mount by its number, a file system by its device. */
+struct mark {
+	int id;
+	unsigned long dev;
+	char point[1024];
+};
+
+static int mark_is_on(void *arg, const struct mount *m)
+{
+	struct mark *mark = arg;
+
+	if (mark->id ? m->id != mark->id : (m->major << 20 | m->minor) != mark->dev)
+		return 0;
+	snprintf(mark->point, sizeof(mark->point), "%s", m->point);
+	return 1;
+}
+
+/* "fanotify mnt_id:1d mflags:0 mask:10000 ignored_mask:0", or with ino: and sdev:, all in hex. */
+static bool mark_read(struct mark *mark, const char *line)
+{
+	const char *id = strstr(line, "mnt_id:"), *dev = strstr(line, "sdev:");
+	const char *mask = strstr(line, " mask:");
+
+	*mark = (struct mark) { 0 };
+	if (strncmp(line, "fanotify ", 9) || !mask ||
+	    !(strtoul(mask + strlen(" mask:"), NULL, 16) & PERMISSION_EVENTS))
+		return false;
+	if (id)
+		mark->id = (int)strtoul(id + strlen("mnt_id:"), NULL, 16);
+	if (dev)
+		mark->dev = strtoul(dev + strlen("sdev:"), NULL, 16);
+	mounts_each(mark_is_on, mark);
+	return true;
+}
+
+static void conflicts_listener(FILE *out, const char *pid, const char *comm, FILE *info)
+{
+	char line[512];
+	struct mark mark;
+	size_t n = 0;
+
+	while (fgets(line, sizeof(line), info)) {
+		if (!mark_read(&mark, line))
+			continue;
+		if (n == 0)
+			fprintf(out, "'%s' (pid %s) decides on what others open", comm, pid);
+		if (n < MARKS_NAMED && *mark.point) {
+			fputs(n ? ", '" : " on '", out);
+			text_put(out, mark.point, strlen(mark.point));
+			fputc('\'', out);
+		}
+		n++;
+	}
+	if (n)
+		fputs(" (fanotify): if it waits for a file system that is frozen, so do they, and "
+		      "perhaps who is to thaw it\n",
+		      out);
+}
+
+/* Each of its descriptors that is a fanotify group. */
+static void conflicts_fanotify(FILE *out, int proc, const char *pid, const char *comm)
+{
+	autofree char *path = NULL;
+	autoclosedir DIR *dir = NULL;
+	struct dirent *entry;
+	int fds;
+
+	if (asprintf(&path, "%s/fd", pid) < 0 ||
+	    (fds = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return;
+	dir = fdopendir(fds);
+	while (dir && (entry = readdir(dir))) {
+		autofclose FILE *info = NULL;
+		char target[64], name[600];
+		ssize_t n = readlinkat(fds, entry->d_name, target, sizeof(target) - 1);
+
+		if (n < 0 || strncmp(target, "anon_inode:[fanotify]", n))
+			continue;
+		snprintf(name, sizeof(name), "/proc/%s/fdinfo/%s", pid, entry->d_name);
+		info = fopen(name, "re");
+		if (info)
+			conflicts_listener(out, pid, comm, info);
+	}
+}
+
+static void conflicts_known(FILE *out, const char *pid, const char *comm)
+{
+	for (size_t i = 0; i < countof(known); i++)
+		if (fnmatch(known[i].comm, comm, 0) == 0)
+			fprintf(out,
+				"'%s' (pid %s) is %s: it stands still while its files are frozen, "
+				"and who waits for it does too\n",
+				comm, pid, known[i].what);
+}
+
+static void conflicts_processes(FILE *out)
+{
+	autoclosedir DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char comm[64];
+
+	while (proc && (entry = readdir(proc))) {
+		if (!isdigit((unsigned char)*entry->d_name))
+			continue;
+		conflicts_comm(dirfd(proc), entry->d_name, comm, sizeof(comm));
+		conflicts_known(out, entry->d_name, comm);
+		conflicts_fanotify(out, dirfd(proc), entry->d_name, comm);
+	}
+}
+
+/* To freeze the outer one first leaves the freeze of the inner one waiting, and the freezer in it.
+ */
+static int conflicts_loop(void *arg, const struct mount *inner)
+{
+	autofree char *path = NULL, *file = NULL;
+	struct err none = ERR_INIT;
+	struct mount outer;
+
+	if (strncmp(inner->source, "/dev/loop", 9) ||
+	    asprintf(&path, "/sys/dev/block/%u:%u/loop/backing_file", inner->major, inner->minor) <
+		    0 ||
+	    io_read_file(AT_FDCWD, path, 4096, &file, NULL, &none) < 0)
+		return 0;
+	file[strcspn(file, "\n")] = '\0';
+	if (mount_of_path(&outer, file) == 0 && strcmp(outer.type, "tmpfs"))
+		fprintf(arg,
+			"'%s' lies in a file on '%s': frozen after that, its freeze waits, and who "
+			"freezes hangs in it\n",
+			inner->point, outer.point);
+	return 0;
+}
+
+static void conflicts_output(FILE *out, const char *outdir)
+{
+	autoclose int dir = open(outdir, O_PATH | O_CLOEXEC);
+	struct mount m;
+
+	if (dir >= 0 && !mount_is_in_memory(dir) && mount_of_fd(&m, getpid(), dir) == 0)
+		fprintf(out,
+			"the bundle goes to '%s', on '%s' (%s): it is written when that is thawed; "
+			"with "
+			"-o on a tmpfs it is written at once\n",
+			outdir, m.point, m.type);
+}
+
+void conflicts_write(FILE *out, const char *outdir)
+{
+	conflicts_processes(out);
+	mounts_each(conflicts_loop, out);
+	conflicts_output(out, outdir);
+}
