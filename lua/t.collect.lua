@@ -37,6 +37,35 @@ fields.ftrace = {
   default_name = function() return "events" end,
 }
 
+-- It is a t.ftrace of two events, which the bundle has decoded.
+fields.syscalls = {
+  role = "collect",
+  doc = "System calls of processes and of all that they fork, with names, arguments, results and how long each took; nobody is stopped for it.",
+  name,
+  { "pid", types.list(types.pid), plan = "pids", doc = "Of these processes, with their threads.", from = "set_event_pid of tracefs" },
+  {
+    "comm", types.list(types.comm),
+    doc = "Of the tasks of these names, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel",
+  },
+  { "keep", types.size, default = "16M", doc = "Size of the ring, over all CPUs; a call takes 120 bytes.", from = "buffer_size_kb of tracefs" },
+  {
+    "post", types.size, plan = "post_keep",
+    doc = "Size of the ring for what comes after the event; a quarter of keep, at least 1M, if the recipe has a post.",
+    from = "buffer_size_kb of tracefs",
+  },
+  default_name = function() return "syscalls" end,
+  finish = function(spec)
+    if not spec.pids and not spec.comm then
+      return "pid or comm has to say whose: those of all tasks are too many"
+    end
+    spec.type, spec.calls, spec.stack = "ftrace", true, false
+    spec.events = core.list {
+      { event = "raw_syscalls:sys_enter", optional = false, at = core.where() },
+      { event = "raw_syscalls:sys_exit", optional = false, at = core.where() },
+    }
+  end,
+}
+
 fields.packets = {
   role = "collect",
   doc = "Packets of the network, in a ring of its own.",

@@ -111,8 +111,8 @@ local function collect(returned, post)
   for _, object in ipairs(objects) do
     local spec = object.spec
     if spec.post_keep and not post then
-      core.fail_at(object.at, "t.ftrace: post is the ring for the time that the recipe's post names, and it has none")
-    elseif object.name == "ftrace" and post then
+      core.fail_at(object.at, "t." .. object.name .. ": post is the ring for the time that the recipe's post names, and it has none")
+    elseif (object.name == "ftrace" or object.name == "syscalls") and post then
       spec.post_keep = spec.post_keep or math.max(spec.keep // 4, post_least)
     end
   end

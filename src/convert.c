@@ -19,6 +19,7 @@
 
 const struct converter *const converter_table[] = {
 	&trace_converter,
+	&syscalls_converter,
 	&last_converter,
 	&summary_converter,
 	NULL,

@@ -8,6 +8,7 @@
 #include "auto.h"
 #include "selector/packet.h"
 #include "selector/reading.h"
+#include "source/ftrace_plan.h"
 
 static const char *spec_text(const json_t *spec, const char *key)
 {
@@ -157,7 +158,7 @@ static int choose_ring(struct replay_choice *choice, const struct recording *r, 
 		snprintf(choice->remark, sizeof(choice->remark),
 			 "only some of '%s' was recorded%s%s", event, *filter ? ": if " : "",
 			 filter);
-	return choice_add(choice, e, "trace/%s.dat", best->name);
+	return choice_add(choice, e, "%s/%s.dat", ftrace_dir(best), best->name);
 }
 
 static int choose_event(struct replay_choice *choice, const struct recording *r, struct err *e)

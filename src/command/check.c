@@ -169,6 +169,14 @@ static void check_exec(const json_t *spec)
 	check_when(spec);
 }
 
+/* As the recipe calls it. */
+static const char *check_type(const struct source *s)
+{
+	if (s->ops == &ftrace_source && !strcmp(ftrace_dir(s), "syscalls"))
+		return "syscalls";
+	return s->ops == &textlog_source ? log_source.type : s->ops->type;
+}
+
 static void check_source(const struct source *s)
 {
 	static const struct {
@@ -188,9 +196,9 @@ static void check_source(const struct source *s)
 		       s->name, size_about(s->cost.kernel_bytes).text,
 		       size_about(s->cost.tmpfs_bytes).text);
 	else
-		printf("  %-16s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name,
-		       s->ops == &textlog_source ? log_source.type : s->ops->type, s->at,
-		       size_about(s->cost.kernel_bytes).text, size_about(s->cost.tmpfs_bytes).text);
+		printf("  %-16s t.%s (%s): %s in the kernel, %s on tmpfs\n", s->name, check_type(s),
+		       s->at, size_about(s->cost.kernel_bytes).text,
+		       size_about(s->cost.tmpfs_bytes).text);
 	check_list("pids", json_object_get(s->spec, "pids"));
 	check_list("pid", json_object_get(s->spec, "pid"));
 	check_list("comm", json_object_get(s->spec, "comm"));

@@ -15,6 +15,7 @@ struct converter {
 };
 
 extern const struct converter trace_converter;
+extern const struct converter syscalls_converter;
 extern const struct converter last_converter;
 extern const struct converter summary_converter;
 

@@ -6,6 +6,7 @@
 
 #include "auto.h"
 #include "clock.h"
+#include "convert/calls.h"
 #include "convert/convert.h"
 #include "convert/packettext.h"
 #include "convert/tracetext.h"
@@ -21,6 +22,7 @@
 #define LAST_AFTER 100           /* and after it */
 #define LAST_LOG_BYTES (1 << 20) /* of a log's end, and of its lines before the stop: */
 #define LAST_LOG_LINES 100
+#define LAST_FORMATS_BYTES (64 << 20)
 
 /* One file that is open for reading. */
 struct last_input {
@@ -40,8 +42,10 @@ struct last {
 	struct last_line *lines;
 	size_t n_lines;
 	uint64_t stop;
-	size_t after;           /* lines of this source that came after the stop */
-	struct anchor *anchors; /* oldest first */
+	size_t after;            /* lines of this source that came after the stop */
+	const char *label;       /* of this source */
+	struct formats *formats; /* of the host's events, NULL if they are not known */
+	struct anchor *anchors;  /* oldest first */
 	size_t n_anchors;
 };
 
@@ -129,6 +133,54 @@ static int last_trace(struct last *l, const struct last_input *input, const char
 	if (tracedat_open(&dat, input->fd, e) < 0)
 		return e->code;
 	r = last_trace_records(l, dat, label, e);
+	tracedat_close(dat);
+	return r;
+}
+
+static int last_call(void *arg, uint64_t time, const char *text)
+{
+	struct last *l = arg;
+	char *labelled;
+
+	if (!last_wants(l, time))
+		return 0;
+	if (asprintf(&labelled, "%-10s %s", l->label, text) < 0)
+		return -ENOMEM;
+	return last_add(l, time, labelled);
+}
+
+/* A call is two records. */
+static int last_call_records(struct last *l, const struct tracedat *dat, struct err *e)
+{
+	struct tracedat_record record = { .time = 0 };
+	struct tracedat_walk *walk = NULL;
+	struct calls *calls;
+	int r;
+
+	if (calls_open(&calls, dat, l->formats, last_call, l, e) < 0)
+		return e->code;
+	r = tracedat_walk_open(&walk, dat, e);
+	if (r == 0)
+		tracedat_walk_seek_last(walk, 2 * LAST_BEFORE, l->stop + 1);
+	while (r == 0 && l->after < LAST_AFTER && tracedat_walk_next(walk, &record) > 0)
+		r = calls_take(calls, &record);
+	if (r == 0)
+		r = calls_finish(calls, record.time > l->stop ? record.time : l->stop);
+	tracedat_walk_close(walk);
+	calls_close(calls);
+	return r;
+}
+
+static int last_syscalls(struct last *l, const struct last_input *input, const char *label,
+			 struct err *e)
+{
+	struct tracedat *dat;
+	int r;
+
+	if (tracedat_open(&dat, input->fd, e) < 0)
+		return e->code;
+	l->label = label;
+	r = last_call_records(l, dat, e);
 	tracedat_close(dat);
 	return r;
 }
@@ -264,6 +316,7 @@ static const struct last_kind {
 		    struct err *e);
 } last_kinds[] = {
 	{ "trace/", ".dat", last_trace },
+	{ "syscalls/", ".dat", last_syscalls },
 	{ "packets/", ".pcapng", last_packets },
 	{ "logs/", ".log", last_log },
 };
@@ -353,6 +406,7 @@ static void last_free(struct last *l)
 	}
 	for (size_t i = 0; i < l->n_lines; i++)
 		free(l->lines[i].text);
+	formats_free(l->formats);
 	free(l->inputs);
 	free(l->anchors);
 	free(l->lines);
@@ -368,6 +422,17 @@ static int last_times(struct last *l, int bundledir, struct err *e)
 	return manifest_anchors(manifest, &l->anchors, &l->n_anchors, e);
 }
 
+/* Without them, arguments have no names. */
+static void last_formats(struct last *l, int bundledir)
+{
+	autofree char *text = NULL;
+	struct err none = ERR_INIT;
+
+	if (io_read_file(bundledir, "host/formats.txt", LAST_FORMATS_BYTES, &text, NULL, &none) ==
+	    0)
+		formats_read(&l->formats, text, &none);
+}
+
 static int last_make(struct last *l, int bundledir, struct err *e)
 {
 	autofclose FILE *out = NULL;
@@ -375,6 +440,7 @@ static int last_make(struct last *l, int bundledir, struct err *e)
 
 	if (last_times(l, bundledir, e) < 0 || tree_walk(bundledir, last_open_input, l, e) < 0)
 		return e->code;
+	last_formats(l, bundledir);
 	unlinkat(bundledir, "last.txt", 0);
 	fd = io_create(bundledir, "last.txt", e);
 	if (fd < 0)

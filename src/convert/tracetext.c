@@ -5,78 +5,18 @@
 #include <string.h>
 
 #include "auto.h"
+#include "convert/comms.h"
 #include "convert/tracetext_event.h"
 
-#define PIDS_MAX (1u << 22) /* the kernel's own limit */
-#define COMM_SIZE 16
-#define COMM_BLOCK 256u
 #define LEARN_BYTES (64ull << 20)
-
-/* The comms of a stretch of pids. */
-struct comm_block {
-	char comms[COMM_BLOCK][COMM_SIZE];
-};
 
 struct tracetext {
 	const struct tracedat *dat;
 	struct events *events;
 	bool annotate;     /* a ring has wrapped: show where each CPU begins, */
 	unsigned early[2]; /* except those of the first two records */
-	struct comm_block *comms[PIDS_MAX / COMM_BLOCK];
+	struct comms *comms;
 };
-
-static char *comm_slot(struct tracetext *text, int64_t pid)
-{
-	struct comm_block **block;
-
-	if (pid <= 0 || pid >= PIDS_MAX)
-		return NULL;
-	block = &text->comms[pid / COMM_BLOCK];
-	if (!*block)
-		*block = calloc(1, sizeof(**block));
-	return *block ? (*block)->comms[pid % COMM_BLOCK] : NULL;
-}
-
-/* The first that is said of a pid counts. */
-static void comm_learn(struct tracetext *text, int64_t pid, const char *comm, size_t length)
-{
-	char *slot = comm_slot(text, pid);
-
-	if (!slot || *slot)
-		return;
-	if (length >= COMM_SIZE)
-		length = COMM_SIZE - 1;
-	memcpy(slot, comm, length);
-}
-
-/* "<...>" if it is not known. */
-static const char *comm_of(const struct tracetext *text, int pid)
-{
-	const struct comm_block *block;
-
-	if (pid == 0)
-		return "<idle>";
-	if (pid < 0)
-		return "<XXX>";
-	block = (uint32_t)pid < PIDS_MAX ? text->comms[(uint32_t)pid / COMM_BLOCK] : NULL;
-	if (!block || !block->comms[(uint32_t)pid % COMM_BLOCK][0])
-		return "<...>";
-	return block->comms[(uint32_t)pid % COMM_BLOCK];
-}
-
-/* "123 comm" on each line. */
-static void comms_read(struct tracetext *text, char *cmdlines)
-{
-	char *line;
-
-	while ((line = strsep(&cmdlines, "\n"))) {
-		char *comm;
-		long pid = strtol(line, &comm, 10);
-
-		if (comm != line && *comm == ' ')
-			comm_learn(text, pid, comm + 1, strlen(comm + 1));
-	}
-}
 
 static const struct format *format_named(const struct tracedat *dat, const char *system,
 					 const char *name)
@@ -101,11 +41,11 @@ static void comm_learn_fields(struct tracetext *text, const struct tracedat_reco
 	if (!pid || !comm)
 		return;
 	name = field_string(comm, record->data, record->size, &length);
-	comm_learn(text, field_int(pid, record->data, record->size), name, length);
+	comms_learn(text->comms, (int)field_int(pid, record->data, record->size), name, length);
 }
 
 /* The kernel remembers few comms (128 up to 6.8 or so): sched_switch knows the others. */
-static void comms_learn(struct tracetext *text, struct tracedat_walk *walk)
+static void switches_learn(struct tracetext *text, struct tracedat_walk *walk)
 {
 	const struct format *format = format_named(text->dat, "sched", "sched_switch");
 	struct tracedat_record record;
@@ -147,7 +87,7 @@ static int records_learn(struct tracetext *text, struct err *e)
 	if (tracedat_walk_open(&walk, text->dat, e) < 0)
 		return e->code;
 	starts_learn(text, walk);
-	comms_learn(text, walk);
+	switches_learn(text, walk);
 	tracedat_walk_close(walk);
 	return 0;
 }
@@ -206,7 +146,7 @@ static void put_context(struct tracetext *text, const struct event *event,
 	int pid = event ? (int)common_int(event->pid, record) : -1;
 	uint64_t us = (record->time + 500) / 1000; /* the kernel rounds, too */
 
-	fprintf(out, "%16s-%-7d [%03u] %c%c%c%c%c %5llu.%06llu: ", comm_of(text, pid), pid,
+	fprintf(out, "%16s-%-7d [%03u] %c%c%c%c%c %5llu.%06llu: ", comms_of(text->comms, pid), pid,
 		record->cpu, irqs_off_char(flags), resched_char(flags), irq_char(flags),
 		depth_char(depth & 0xf), depth_char(depth >> 4 & 0xf),
 		(unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000));
@@ -234,17 +174,6 @@ void tracetext_line(struct tracetext *text, const struct tracedat_record *record
 	event_print(text->events, event, record, out);
 }
 
-static int cmdlines_learn(struct tracetext *text, struct err *e)
-{
-	struct tracedat_text saved = tracedat_texts(text->dat)->saved_cmdlines;
-	autofree char *cmdlines = strndup(saved.at, saved.size);
-
-	if (!cmdlines)
-		return err_set(e, "out of memory for the text of a trace.dat");
-	comms_read(text, cmdlines);
-	return 0;
-}
-
 static void auto_tracetext(struct tracetext **text)
 {
 	tracetext_close(*text);
@@ -257,7 +186,7 @@ int tracetext_open(struct tracetext **ret, const struct tracedat *dat, struct er
 	if (!text)
 		return err_set(e, "out of memory for the text of a trace.dat");
 	text->dat = dat;
-	if (events_open(&text->events, dat, e) < 0 || cmdlines_learn(text, e) < 0 ||
+	if (events_open(&text->events, dat, e) < 0 || comms_open(&text->comms, dat, e) < 0 ||
 	    records_learn(text, e) < 0)
 		return e->code;
 	*ret = take_ptr(text);
@@ -266,12 +195,9 @@ int tracetext_open(struct tracetext **ret, const struct tracedat *dat, struct er
 
 void tracetext_close(struct tracetext *text)
 {
-	size_t i;
-
 	if (!text)
 		return;
 	events_close(text->events);
-	for (i = 0; i < countof(text->comms); i++)
-		free(text->comms[i]);
+	comms_free(text->comms);
 	free(text);
 }

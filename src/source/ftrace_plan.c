@@ -10,6 +10,11 @@
 #include "tracing.h"
 #include "units.h"
 
+const char *ftrace_dir(const struct source *s)
+{
+	return json_is_true(json_object_get(s->spec, "calls")) ? "syscalls" : "trace";
+}
+
 static bool ftrace_is_list_of(const json_t *list, json_type type)
 {
 	size_t i;

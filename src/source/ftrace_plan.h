@@ -28,6 +28,9 @@ struct ftrace {
 	size_t n_events;
 };
 
+/* Where its file goes in the bundle: "trace", or "syscalls" for t.syscalls. */
+const char *ftrace_dir(const struct source *s);
+
 int ftrace_decode(struct source *s, struct err *e);
 
 /* Finds the events on this host; each that is literal and missing, and each glob that matches

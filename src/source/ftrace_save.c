@@ -193,10 +193,10 @@ int ftrace_save(struct source *s, struct save *save, struct err *e)
 	if (!r)
 		r = dump_cpus(&d, s, save->state, e);
 	tracehost_read_symbols(&d.host);
-	if (!r && asprintf(&path, "trace/%s.dat", s->name) < 0)
+	if (!r && asprintf(&path, "%s/%s.dat", ftrace_dir(s), s->name) < 0)
 		r = err_set(e, "no memory");
 	if (!r)
-		r = io_make_dirs(save->outdir, "trace", e);
+		r = io_make_dirs(save->outdir, ftrace_dir(s), e);
 	if (!r)
 		r = out = io_create(save->outdir, path, e);
 	if (r >= 0)
