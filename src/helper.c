@@ -60,17 +60,42 @@ static int helper_open(const struct helper *h, const char *path)
 	return open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-static void helper_read(const struct helper *h, const struct request *q, struct reply *r)
+static struct kept *helper_kept(struct helper *h, const char *path)
 {
-	bool any = q->op == READER_READ_ANY;
-	autoclose int fd =
-		any ? open(q->path, O_RDONLY | O_NOCTTY | O_CLOEXEC) : helper_open(h, q->path);
+	for (unsigned int i = 0; i < h->n_kept; i++)
+		if (!strcmp(h->kept[i].path, path))
+			return &h->kept[i];
+	return NULL;
+}
+
+/* Takes FD over; one that cannot be read from its begin again is closed. */
+static void helper_keep(struct helper *h, const char *path, int fd)
+{
+	char *copy = h->n_kept < HELPER_KEPT && helper_is_kernel(fd) && lseek(fd, 0, SEEK_SET) == 0
+			     ? strdup(path)
+			     : NULL;
+
+	if (copy)
+		h->kept[h->n_kept++] = (struct kept) { copy, fd };
+	else
+		close(fd);
+}
+
+static void helper_let_go(struct helper *h, struct kept *kept)
+{
+	close(kept->fd);
+	free(kept->path);
+	*kept = h->kept[--h->n_kept];
+}
+
+/* All of it, and one byte more than is kept to tell whether there is more. Returns how much, or
+ * -errno where there was nothing. */
+static ssize_t helper_slurp(const struct helper *h, int fd)
+{
 	size_t size = 0;
 	ssize_t n = 0;
 
-	r->time = clock_boot();
-	/* one byte more than is kept tells whether there is more */
-	while (fd >= 0 && size <= h->max) {
+	while (size <= h->max) {
 		n = read(fd, h->buffer + size, h->max + 1 - size);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -78,12 +103,51 @@ static void helper_read(const struct helper *h, const struct request *q, struct 
 			break;
 		size += n;
 	}
-	if (fd < 0 || (n < 0 && !(errno == EAGAIN && size > 0))) {
-		r->error = errno;
+	return n < 0 && !(errno == EAGAIN && size > 0) ? -errno : (ssize_t)size;
+}
+
+static void helper_reply(const struct helper *h, ssize_t size, struct reply *r)
+{
+	if (size < 0) {
+		r->error = -(int)size;
 		return;
 	}
-	r->truncated = size > h->max;
-	r->size = r->truncated ? h->max : size;
+	r->truncated = (size_t)size > h->max;
+	r->size = r->truncated ? h->max : (size_t)size;
+}
+
+/* False if it is not kept, or is of something that is gone: there may be another of that name. */
+static bool helper_read_kept(struct helper *h, const struct request *q, struct reply *r)
+{
+	struct kept *kept = helper_kept(h, q->path);
+	ssize_t size = -1;
+
+	if (!kept)
+		return false;
+	r->time = clock_boot();
+	if (lseek(kept->fd, 0, SEEK_SET) == 0)
+		size = helper_slurp(h, kept->fd);
+	if (size < 0)
+		helper_let_go(h, kept);
+	else
+		helper_reply(h, size, r);
+	return size >= 0;
+}
+
+static void helper_read(struct helper *h, const struct request *q, struct reply *r)
+{
+	bool any = q->op == READER_READ_ANY;
+	int fd;
+
+	if (!any && helper_read_kept(h, q, r))
+		return;
+	fd = any ? open(q->path, O_RDONLY | O_NOCTTY | O_CLOEXEC) : helper_open(h, q->path);
+	r->time = clock_boot();
+	helper_reply(h, fd < 0 ? -errno : helper_slurp(h, fd), r);
+	if (fd >= 0 && (any || r->error))
+		close(fd);
+	else if (fd >= 0)
+		helper_keep(h, q->path, fd);
 }
 
 static void helper_pack(const struct helper *h, const glob_t *found, struct reply *r)
@@ -151,7 +215,7 @@ static void helper_query(const struct helper *h, const struct request *q, struct
 	memcpy(h->buffer, text, r->size);
 }
 
-static void helper_answer(const struct helper *h, const struct request *q, struct reply *r)
+static void helper_answer(struct helper *h, const struct request *q, struct reply *r)
 {
 	switch (q->op) {
 	case READER_GLOB:
@@ -169,7 +233,7 @@ static void helper_answer(const struct helper *h, const struct request *q, struc
 	}
 }
 
-static void helper_serve(const struct helper *h)
+static void helper_serve(struct helper *h)
 {
 	struct request q;
 

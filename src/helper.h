@@ -27,6 +27,14 @@ struct reply {
 
 struct mnl_socket;
 
+#define HELPER_KEPT 256
+
+/* A file of the kernel's that stays open for the next time: what it has is made when it is read. */
+struct kept {
+	char *path;
+	int fd;
+};
+
 struct helper {
 	enum reader_kind kind;
 	bool fsfreeze_safe;
@@ -37,6 +45,8 @@ struct helper {
 	size_t max;   /* bytes of an answer that is a text */
 	size_t room;
 	struct mnl_socket *netlink; /* of READER_OF_SOCKETS */
+	struct kept kept[HELPER_KEPT];
+	unsigned int n_kept;
 };
 
 /* Serves requests until OWNER is gone. */

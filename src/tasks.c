@@ -318,6 +318,7 @@ static void task_show(FILE *out, int task, int pid, int tid, const char *comm, c
 		fprintf(out, ", waits in %s", waits);
 	fputc('\n', out);
 	task_copy(out, task, "stack");
+	task_copy(out, task, "syscall");
 	task_copy(out, task, "status");
 	if (tid != pid)
 		return;

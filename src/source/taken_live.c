@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "auto.h"
 #include "io.h"
 #include "live.h"
 #include "units.h"
 
+#define RUN_NICE (-20)
 #define RUN_LOOK_NS (100 * NS_PER_MS) /* how often it looks whether the stop is decided */
 #define RUN_FINISH_NS (10 * NS_PER_S) /* how long the last answers may take, beyond a deadline */
 
@@ -210,6 +212,9 @@ int taken_live(struct source *s, struct live *live, struct err *e)
 	};
 	int r;
 
+	/* samples without a gap, whoever takes all CPUs; its helpers inherit it */
+	if (live->fsfreeze_safe && run.taken->every)
+		setpriority(PRIO_PROCESS, 0, RUN_NICE);
 	if (run_open(&run, e) < 0)
 		return e->code;
 	r = live_armed(live, SANDBOX_READER, e);

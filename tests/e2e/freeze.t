@@ -1,0 +1,230 @@
+# Captures around the freeze of file systems, with everything of theirs on what is frozen. $FREEZE_MS is for how long
+# (6 s; make freeze: 30), $FREEZE_EVERY how often samples are taken (500ms; 100ms).
+. "$(dirname "$0")/../lib.sh"
+need fsfreeze jq
+
+freeze_ms=${FREEZE_MS:-6000} every=${FREEZE_EVERY:-500ms}
+P=/dev/shm/tracer-test-$$ # pid files: they are on a tmpfs
+at_exit rm -f "$P".{ext4,xfs,pid}
+loop_fs ext4 ext4 4G
+loop_fs xfs xfs 4G
+
+# around FS ARGUMENT...: a capture whose working directory, output and standard streams lie on that file system.
+around() {
+	local fs=$1
+
+	shift
+	mkdir -p "$T/$fs/out"
+	ran="$tracer $*"
+	mkfifo "$T/ready"
+	(cd "$T/$fs" && exec env --default-signal=INT,TERM "$tracer" -o out --pid-file "$P.$fs" --ready-fd 3 "$@" \
+		</dev/null >"$T/$fs/path" 2>"$T/$fs/err" 3>"$T/ready" 9<&-) &
+	pid=$!
+	id=$(timeout 40 head -n 1 "$T/ready")
+	rm "$T/ready"
+	t "$fs: --ready-fd tells its ID" [ ${#id} = 26 ]
+	t "$fs: --pid-file has its process" is "$(cat "$P.$fs")" $pid
+}
+
+# crew_of PID: its processes.
+crew_of() {
+	local p
+
+	for p in $(tracers); do
+		[ "$p" = "$1" ] || [ "$(ps -o ppid= -p "$p" | tr -d ' ')" = "$1" ] && echo "$p"
+	done
+}
+
+# bundle_of FS: unpacked, with $b for its directory.
+bundle_of() {
+	rm -rf "$T/unpacked" && mkdir "$T/unpacked"
+	tar -C "$T/unpacked" -xf "$T/$1"/out/*.tar.zst || return 1
+	b=$(dirname "$(ls "$T"/unpacked/*/manifest.json)")
+}
+
+# The longest time between two samples of a file, in ms, from the start of the capture to its stop.
+longest_gap() {
+	awk -v from="$(m '.start.boot // .recording.from.boot // 0')" '
+	/^# [0-9]+ 20/ { if (last && $2 - last > most) most = $2 - last; last = $2; n++ }
+	END { printf "%d %d\n", most / 1e6, n }' "$1"
+}
+
+# stamp LOG WORD MAJOR:MINOR: the boot ns of that mark.
+stamp() { awk -v word="$2" -v dev="$3" '$4 == word && $5 == dev { sub(/\./, "", $2); print $2; exit }' "$1"; }
+
+# near NS NS: at most 10 ms apart.
+near() { within "$1" "$2" 10000000; }
+
+### both frozen, with writers stuck on them; the capture goes on, and writes when they are thawed
+around ext4 "$top/recipes/vm-snapshot.lua" every="$every"
+ext4=$pid
+around xfs "$top/recipes/vm-snapshot.lua" every="$every"
+xfs=$pid xfs_id=$id
+for p in $(crew_of $ext4); do
+	t "$(cat "/proc/$p/comm"): its memory is locked" [ "$(awk '/VmLck/ { print $2 }' "/proc/$p/status")" -gt 1000 ]
+done
+"$provoke/opens" see / "$T/ext4" "$T/xfs" >"$T/opens" 2>"$T/opens.err" 9<&- &
+opens=$!
+await 5 grep -q ready "$T/opens"
+forks=$tracefs/instances/tracer-test-forks-$$
+mkdir "$forks" && at_exit rmdir "$forks"
+echo 'parent_comm ~ "tracer*"' >"$forks/events/sched/sched_process_fork/filter"
+echo 1 >"$forks/events/sched/sched_process_fork/enable"
+"$provoke/freezer" "$freeze_ms" "$T/ext4" "$T/xfs" >"$T/freezer" 9<&- &
+freezer=$!
+sleep 0.5
+for fs in ext4 xfs; do
+	(echo stuck >"$T/$fs/written") 9<&- &
+	(dd if=/dev/zero of="$T/$fs/dd" bs=4k count=4 2>/dev/null) 9<&- &
+done
+sleep 0.5
+t "writers are stuck" [ "$(ps -eo stat=,wchan= | grep -c '^D.*percpu_rwsem')" -ge 4 ]
+kill -TERM $xfs # the backup software ends one of them while it is frozen
+sleep 0.5
+cp "$forks/trace" "$T/forks"
+kill $opens
+sleep $((freeze_ms / 1000 - 3))
+t "xfs: it waits for the thaw" kill -0 $xfs
+t "xfs: status says so" is "$("$tracer" status --json | jq -r ".[] | select(.id == \"$xfs_id\").stage")" thaw
+t "xfs: nothing is written meanwhile" is "$(ls -A "$T/xfs/out")" ""
+await 60 gone $freezer
+thawed=$(awk '/^thaw/ && $4 > last { last = $4 } END { printf "%.0f\n", last }' "$T/freezer")
+t "xfs: the capture ends" ended $xfs 30
+t "xfs: exit code 5" code 5
+t "xfs: the bundle is there within 10 s after the thaw" [ $(($(boot_ns) - thawed)) -lt 10000000000 ]
+sleep 1
+kill -TERM $ext4
+t "ext4: the capture ends" ended $ext4 30
+t "ext4: exit code 5" code 5
+t "no process was forked from the start to the thaw" hasnt "$T/forks" 'sched_process_fork:'
+crew=$(awk '{ print $1 }' "$T/opens" | sort -u | grep -xF -e $ext4 -e $xfs)
+t "nothing was opened on a disk from the start to the thaw" is "$crew" ""
+t "the pid files are gone" is "$(ls "$P".* 2>/dev/null)" ""
+
+for fs in ext4 xfs; do
+	dev=$(stat -c %Hd:%Ld "$T/$fs")
+	t "$fs: the bundle unpacks" bundle_of $fs || finish
+	t "$fs: stdout has its path" is "$(cat "$T/$fs/path")" "$(echo "$T/$fs"/out/*.tar.zst)"
+	t "$fs: every source is whole" is "$(m '[.sources[] | select(.outcome != "ok")] | map(.name) | join(" ")')" ""
+	log=$b/logs/freezes.log
+	asked=$(awk -v m="$T/$fs" '$1 == "freeze" && $2 == m { print $3 }' "$T/freezer")
+	frozen=$(awk -v m="$T/$fs" '$1 == "freeze" && $2 == m { print $4 }' "$T/freezer")
+	freed=$(awk -v m="$T/$fs" '$1 == "thaw" && $2 == m { print $4 }' "$T/freezer")
+	t "$fs: the freeze was asked for when it was" near "$(stamp "$log" freezing "$dev")" "$asked"
+	t "$fs: it was frozen when it was" near "$(stamp "$log" frozen "$dev")" "$frozen"
+	t "$fs: its line names who and what" has "$log" " frozen $dev pid=$freezer fd=[0-9]+ after=.*comm=freezer type=$fs mount=$T/$fs$"
+	t "$fs: last.txt has it among the others" has "$b/last.txt" "freezes .*frozen $dev"
+	[ $fs = ext4 ] || continue # the other one has ended before the thaw
+	t "$fs: it was thawed when it was" near "$(stamp "$log" thawed "$dev")" "$freed"
+	most=$(case $every in *ms) echo $((${every%ms} * 3 / 2)) ;; esac)
+	for file in $(cd "$b/samples/proc" && find . -type f | sort); do
+		read -r gap n < <(longest_gap "$b/samples/proc/$file")
+		t "$fs: /proc/${file#./} has no gap over 1.5 periods" [ "$gap" -le "$most" -a "$n" -gt $((freeze_ms / most)) ]
+	done
+	t "$fs: it saw who was stuck, with stack and call" has "$b/tasks/asleep.txt" "== task [0-9]+ '(bash|dd)', state D.*, waits in percpu_rwsem"
+	t "$fs: the stack says in what" has "$b/tasks/asleep.txt" 'mnt_want_write|sb_start_write|vfs_write'
+	t "$fs: the system call is there" has "$b/tasks/asleep.txt" '^-- syscall'
+done
+
+### frozen for too long: it ends by itself, and names who holds it; on a tmpfs the bundle comes at once
+mkdir -m 700 "/dev/shm/tracer-test-$$.out"
+at_exit rm -rf "/dev/shm/tracer-test-$$.out"
+ln -s "/dev/shm/tracer-test-$$.out" "$T/held"
+capture held "$top/recipes/vm-snapshot.lua" limit=1s
+"$provoke/freezer" 60000 "$T/ext4" 9<&- >/dev/null &
+freezer=$!
+t "held: it ends while it is frozen" ended $pid 20
+t "held: exit code 0" code 0
+fsfreeze -u "$T/ext4"
+kill -9 $freezer
+t "held: the bundle unpacks" unpack held/ || finish
+t "held: by its condition" manifest .stop.condition "frozen for too long"
+t "held: the stop names the holder" is "$(m .stop.pid)" $freezer
+t "held: so does the summary" has "$b/summary.txt" "What .*frozen for 1s by pid=$freezer: .*comm=freezer type=ext4 mount=$T/ext4"
+t "held: the holder's stack is there" has "$b/tasks/holder-stop.txt" "== task $freezer 'freezer'"
+
+### a freeze that does not come to an end: what is below is frozen already
+mkdir "$T/inner"
+truncate -s 64M "$T/xfs/inner.img" && mkfs.ext4 -q "$T/xfs/inner.img" && mount -o loop "$T/xfs/inner.img" "$T/inner"
+at_exit umount "$T/inner"
+recipe endless <<LUA
+-- Which freeze does not come to an end?
+return { fsfreeze_safe = true, collect = { t.log "freezes" }, stop = { t.frozen { over = "1s", hits = 2 } } }
+LUA
+run "$tracer" check "$T/endless.lua"
+t "endless: check warns of the order" has "$T/out" "'$T/inner' lies in a file on '$T/xfs'"
+capture endless "$T/endless.lua"
+fsfreeze -f "$T/xfs"
+dd if=/dev/zero of="$T/inner/dirty" bs=4k count=10 2>/dev/null
+(fsfreeze -f "$T/inner") 9<&- &
+inner=$!
+sleep 2
+fsfreeze -u "$T/xfs"
+wait $inner
+fsfreeze -u "$T/inner"
+t "endless: it fires" ended $pid 30
+t "endless: exit code 0" code 0
+t "endless: the bundle unpacks" unpack endless || finish
+t "endless: the freeze that hangs is told as such" has "$b/summary.txt" "being frozen, without an end, for 1s by pid=$inner: .*mount=$T/inner"
+
+### three signals leave it for recover, which writes it elsewhere
+around ext4 "$top/recipes/vm-snapshot.lua" limit=30s
+fsfreeze -f "$T/ext4"
+sleep 0.5
+rm -rf "$T/recovered" && mkdir "$T/recovered"
+for n in 1 2 3; do
+	kill -TERM $pid
+	sleep 0.5
+done
+t "left: it ends while it is frozen" ended $pid 10
+t "left: exit code 1" code 1
+run "$tracer" recover -o "$T/recovered" "$id"
+t "left: recover makes the bundle elsewhere" code 5
+fsfreeze -u "$T/ext4"
+t "left: it says how to go on" has "$T/ext4/err" "tracer recover $id"
+t "left: the bundle is whole" "$tracer" verify "$T"/recovered/*.tar.zst
+
+### who could hold up a freeze is told before the start
+"$provoke/opens" decide "$T/xfs" >"$T/decide" 9<&- &
+decides=$!
+await 5 grep -q ready "$T/decide"
+cp "$(command -v sleep)" "$T/postgres"
+"$T/postgres" 60 9<&- &
+database=$!
+run "$tracer" check -o "$T/ext4" "$top/recipes/vm-snapshot.lua"
+t "check names who decides on opens" has "$T/out" "'opens' \(pid $decides\) decides on what others open on '$T/xfs' \(fanotify\)"
+t "check names the database" has "$T/out" "'postgres' \(pid $database\) is a database"
+t "check says where the output goes" has "$T/out" "goes to '$T/ext4', on '$T/ext4' \(ext4\)"
+kill $decides $database
+
+### what would touch a disk is refused
+refused() { # NAME COLLECT STOP SENTENCE [OPTION...]
+	local name=$1 sentence=$4
+
+	recipe refused <<-LUA
+		-- May it?
+		return { fsfreeze_safe = true, collect = { $2 }, stop = { $3 } }
+	LUA
+	shift 4
+	run "$tracer" check "$@" "$T/refused.lua"
+	t "refused: $name" sentence "$sentence"
+	t "refused: $name: exit code" [ $rc = 3 -o $rc = 2 ]
+}
+: >"$T/ext4/log"
+refused "a file on a disk" "t.files { '$T/ext4/log' }" "" "refused.lua:2: with fsfreeze_safe: '$T/ext4/log' cannot be read"
+refused "a pattern that leads out of /proc" "t.files { '/proc/1/root/etc/*' }" "" "may lead out"
+refused "a log on a disk" "t.log '$T/ext4/log'" "" "cannot be followed: it lies on a disk"
+refused "a command" "t.exec { 'true' }" "" "no command can be run"
+refused "a line of such a log" "t.log 'freezes'" "t.line { '$T/ext4/log', text = 'x' }" "lies on a disk"
+refused "a gauge on a disk" "t.log 'freezes'" "t.gauge { '$T/ext4/log', above = 1 }" "cannot be read"
+refused "its pid file on a disk" "t.log 'freezes'" "" "with fsfreeze_safe name one on a tmpfs" --pid-file "$T/ext4/pid"
+ln -s "$T/ext4/log" "/dev/shm/tracer-test-$$.out/link"
+recipe link <<LUA
+-- Is it read through a link?
+return { fsfreeze_safe = true, collect = { t.files { at = "both", "/dev/shm/tracer-test-$$.out/lin?" } }, stop = {} }
+LUA
+capture link "$T/link.lua" --max-time 1s
+t "link: it ends" ended $pid 20
+t "link: the bundle unpacks" unpack link || finish
+t "link: what a link leads to is not read" has "$b/files/stop/ERRORS-files.txt" "on a disk"
+finish
