@@ -11,6 +11,7 @@
 #include "conflicts.h"
 #include "fields.h"
 #include "fit.h"
+#include "freezes.h"
 #include "freezesafe.h"
 #include "recipes.h"
 #include "units.h"
@@ -91,12 +92,20 @@ static int prepare_check_hash(const struct prepared *p, const struct options *op
 	return err_exit(e, EXIT_USAGE);
 }
 
+static bool prepare_is_traced(const struct source *s)
+{
+	const char *log = json_string_value(json_object_get(s->spec, "log"));
+
+	return s->ops == &ftrace_source || s->ops == &log_source ||
+	       (s->ops == &textlog_source && freezes_is(log));
+}
+
 static bool prepare_needs_tracing(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_sources; i++)
-		if (plan->sources[i].ops == &ftrace_source || plan->sources[i].ops == &log_source)
+		if (prepare_is_traced(&plan->sources[i]))
 			return true;
-	return plan->n_conditions > 0;
+	return plan->n_conditions > 0 || plan->fsfreeze_safe;
 }
 
 static int prepare_privileges(struct err *e)
@@ -222,6 +231,7 @@ int prepare(struct prepared *ret, const struct options *options, const char **wo
 			e->exit = EXIT_HOST; /* nothing was started */
 		return e->code;
 	}
+	*e = (struct err)ERR_INIT; /* what fails from here on is no fault of the words */
 	return 0;
 }
 

@@ -9,7 +9,8 @@ at_exit rm -f "$P".{ext4,xfs,pid}
 loop_fs ext4 ext4 4G
 loop_fs xfs xfs 4G
 
-# around FS ARGUMENT...: a capture whose working directory, output and standard streams lie on that file system.
+# around FS ARGUMENT...: a capture whose working directory, output and standard streams lie on that file system; its
+# standard error is $err, if that is set.
 around() {
 	local fs=$1
 
@@ -18,7 +19,7 @@ around() {
 	ran="$tracer $*"
 	mkfifo "$T/ready"
 	(cd "$T/$fs" && exec env --default-signal=INT,TERM "$tracer" -o out --pid-file "$P.$fs" --ready-fd 3 "$@" \
-		</dev/null >"$T/$fs/path" 2>"$T/$fs/err" 3>"$T/ready" 9<&-) &
+		</dev/null >"$T/$fs/path" 2>"${err:-$T/$fs/err}" 3>"$T/ready" 9<&-) &
 	pid=$!
 	id=$(timeout 40 head -n 1 "$T/ready")
 	rm "$T/ready"
@@ -168,7 +169,7 @@ t "endless: the bundle unpacks" unpack endless || finish
 t "endless: the freeze that hangs is told as such" has "$b/summary.txt" "being frozen, without an end, for 1s by pid=$inner: .*mount=$T/inner"
 
 ### three signals leave it for recover, which writes it elsewhere
-around ext4 "$top/recipes/vm-snapshot.lua" limit=30s
+err=$T/left.err around ext4 "$top/recipes/vm-snapshot.lua" limit=30s
 fsfreeze -f "$T/ext4"
 sleep 0.5
 rm -rf "$T/recovered" && mkdir "$T/recovered"
@@ -181,7 +182,7 @@ t "left: exit code 1" code 1
 run "$tracer" recover -o "$T/recovered" "$id"
 t "left: recover makes the bundle elsewhere" code 5
 fsfreeze -u "$T/ext4"
-t "left: it says how to go on" has "$T/ext4/err" "tracer recover $id"
+t "left: it says how to go on" has "$T/left.err" "tracer recover $id"
 t "left: the bundle is whole" "$tracer" verify "$T"/recovered/*.tar.zst
 
 ### who could hold up a freeze is told before the start
@@ -216,7 +217,8 @@ refused "a pattern that leads out of /proc" "t.files { '/proc/1/root/etc/*' }" "
 refused "a log on a disk" "t.log '$T/ext4/log'" "" "cannot be followed: it lies on a disk"
 refused "a command" "t.exec { 'true' }" "" "no command can be run"
 refused "a line of such a log" "t.log 'freezes'" "t.line { '$T/ext4/log', text = 'x' }" "lies on a disk"
-refused "a gauge on a disk" "t.log 'freezes'" "t.gauge { '$T/ext4/log', above = 1 }" "cannot be read"
+echo 1 >"$T/ext4/number"
+refused "a gauge on a disk" "t.log 'freezes'" "t.gauge { '$T/ext4/number', above = 5 }" "cannot be read"
 refused "its pid file on a disk" "t.log 'freezes'" "" "with fsfreeze_safe name one on a tmpfs" --pid-file "$T/ext4/pid"
 ln -s "$T/ext4/log" "/dev/shm/tracer-test-$$.out/link"
 recipe link <<LUA
