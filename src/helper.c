@@ -88,15 +88,20 @@ static void helper_let_go(struct helper *h, struct kept *kept)
 	*kept = h->kept[--h->n_kept];
 }
 
-/* All of it, and one byte more than is kept to tell whether there is more. Returns how much, or
- * -errno where there was nothing. */
-static ssize_t helper_slurp(const struct helper *h, int fd)
+/* Where the content of a file goes: one byte more than is kept tells whether there is more. */
+struct room {
+	char *at;
+	size_t max;
+};
+
+/* Returns how much there was, or -errno where there was nothing. */
+static ssize_t helper_slurp(int fd, const struct room *room)
 {
 	size_t size = 0;
 	ssize_t n = 0;
 
-	while (size <= h->max) {
-		n = read(fd, h->buffer + size, h->max + 1 - size);
+	while (size <= room->max) {
+		n = read(fd, room->at + size, room->max + 1 - size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -106,48 +111,90 @@ static ssize_t helper_slurp(const struct helper *h, int fd)
 	return n < 0 && !(errno == EAGAIN && size > 0) ? -errno : (ssize_t)size;
 }
 
-static void helper_reply(const struct helper *h, ssize_t size, struct reply *r)
+static void part_fill(struct part *part, ssize_t size, const struct room *room)
 {
 	if (size < 0) {
-		r->error = -(int)size;
+		part->error = -(int)size;
 		return;
 	}
-	r->truncated = (size_t)size > h->max;
-	r->size = r->truncated ? h->max : (size_t)size;
+	part->truncated = (size_t)size > room->max;
+	part->size = part->truncated ? room->max : (size_t)size;
 }
 
 /* False if it is not kept, or is of something that is gone: there may be another of that name. */
-static bool helper_read_kept(struct helper *h, const struct request *q, struct reply *r)
+static bool helper_read_kept(struct helper *h, const char *path, struct part *part,
+			     const struct room *room)
 {
-	struct kept *kept = helper_kept(h, q->path);
+	struct kept *kept = helper_kept(h, path);
 	ssize_t size = -1;
 
 	if (!kept)
 		return false;
-	r->time = clock_boot();
+	part->time = clock_boot();
 	if (lseek(kept->fd, 0, SEEK_SET) == 0)
-		size = helper_slurp(h, kept->fd);
+		size = helper_slurp(kept->fd, room);
 	if (size < 0)
 		helper_let_go(h, kept);
 	else
-		helper_reply(h, size, r);
+		part_fill(part, size, room);
 	return size >= 0;
 }
 
-static void helper_read(struct helper *h, const struct request *q, struct reply *r)
+static void helper_read(struct helper *h, const char *path, struct part *part,
+			const struct room *room)
 {
-	bool any = q->op == READER_READ_ANY;
 	int fd;
 
-	if (!any && helper_read_kept(h, q, r))
+	if (helper_read_kept(h, path, part, room))
 		return;
-	fd = any ? open(q->path, O_RDONLY | O_NOCTTY | O_CLOEXEC) : helper_open(h, q->path);
-	r->time = clock_boot();
-	helper_reply(h, fd < 0 ? -errno : helper_slurp(h, fd), r);
-	if (fd >= 0 && (any || r->error))
+	fd = helper_open(h, path);
+	part->time = clock_boot();
+	part_fill(part, fd < 0 ? -errno : helper_slurp(fd, room), room);
+	if (fd >= 0 && part->error)
 		close(fd);
 	else if (fd >= 0)
-		helper_keep(h, q->path, fd);
+		helper_keep(h, path, fd);
+}
+
+/* Whatever it is. */
+static void helper_read_any(const char *path, struct part *part, const struct room *room)
+{
+	autoclose int fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+	part->time = clock_boot();
+	part_fill(part, fd < 0 ? -errno : helper_slurp(fd, room), room);
+}
+
+/* One after the other, as long as there is room and the owner wants more. One that does not fit
+ * behind the others is left for another time. */
+static void helper_files(struct helper *h, const struct request *q)
+{
+	struct parts *parts = (struct parts *)h->buffer;
+	const char *path = q->path, *end = q->path + sizeof(q->path);
+	size_t at = sizeof(*parts);
+
+	for (uint32_t i = 0; i < q->n && path < end; i++, path += strlen(path) + 1) {
+		struct part *part = (struct part *)(h->buffer + at);
+		struct room room = { (char *)(part + 1), h->max };
+		size_t left = h->room - at;
+
+		if (i >= __atomic_load_n(&parts->limit, __ATOMIC_ACQUIRE) ||
+		    left <= sizeof(*part) + 1)
+			return;
+		if (left - sizeof(*part) - 1 < room.max)
+			room.max = left - sizeof(*part) - 1;
+		*part = (struct part) { 0 };
+		if (q->op == READER_READ_ANY)
+			helper_read_any(path, part, &room);
+		else
+			helper_read(h, path, part, &room);
+		if (part->truncated && room.max < h->max)
+			return;
+		at += part_step(part->size);
+		__atomic_store_n(&parts->done, i + 1, __ATOMIC_RELEASE);
+		if (at > h->room)
+			return;
+	}
 }
 
 static void helper_pack(const struct helper *h, const glob_t *found, struct reply *r)
@@ -226,7 +273,7 @@ static void helper_answer(struct helper *h, const struct request *q, struct repl
 		break;
 	case READER_READ:
 	case READER_READ_ANY:
-		helper_read(h, q, r);
+		helper_files(h, q);
 		break;
 	default:
 		helper_query(h, q, r);

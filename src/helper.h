@@ -13,8 +13,29 @@
 struct request {
 	uint32_t op; /* enum reader_op */
 	uint32_t sequence;
+	uint32_t n; /* of files: so many paths, each ended by a NUL; of others 1 */
 	char path[PATH_MAX];
 };
+
+/* The buffer of files begins with this; it is written by both sides. */
+struct parts {
+	uint32_t done;  /* how many are whole */
+	uint32_t limit; /* how many are wanted: fewer, once one of them takes long */
+};
+
+/* One of them, with its content behind it, up to where the next one begins. */
+struct part {
+	uint64_t time;
+	uint64_t size;
+	int32_t error;
+	uint32_t truncated;
+};
+
+/* How far one part is from the next. */
+static inline size_t part_step(uint64_t size)
+{
+	return sizeof(struct part) + ((size + 7) & ~(size_t)7);
+}
 
 struct reply {
 	uint32_t slot;
@@ -41,7 +62,7 @@ struct helper {
 	int requests; /* sockets */
 	int answers;
 	uint32_t slot;
-	char *buffer; /* shared with the owner, of `room` bytes */
+	char *buffer; /* shared with the owner, of `room` bytes, aligned for anything */
 	size_t max;   /* bytes of an answer that is a text */
 	size_t room;
 	struct mnl_socket *netlink; /* of READER_OF_SOCKETS */

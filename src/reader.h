@@ -15,9 +15,13 @@
 
 #define READER_HELPERS 4
 #define READER_DEADLINE (2 * 1000000000ull) /* ns; a read that takes longer hangs */
+#define READER_PATIENCE \
+	(30 * 1000000ull)   /* ns; a file that takes longer is not waited for by those after it */
+#define READER_FILES_MAX 64 /* that a helper is given at once */
 
 /* Errors of an answer besides the kernel's own. */
 #define READER_TIMEOUT ETIMEDOUT   /* hangs */
+#define READER_AGAIN ERESTART      /* not read: to be asked for once more */
 #define READER_DIED EOWNERDEAD     /* the helper was killed */
 #define READER_OUTSIDE EXDEV       /* on a disk, which is not read when fsfreeze_safe */
 #define READER_REFUSED EMEDIUMTYPE /* a device, pipe or socket outside of /proc and /sys */
@@ -57,7 +61,7 @@ struct reader_answer {
 	bool truncated; /* there was more */
 	uint64_t time;  /* boot clock: when the read began; of one that hangs, when it was asked for
 			 */
-	const char *data; /* valid until the next reader_ask */
+	const char *data; /* valid until the next answer is taken, or one is asked for */
 	size_t size;
 };
 
@@ -72,6 +76,14 @@ void reader_free(struct reader *reader);
 /* Gives a read to an idle helper. Returns 0; -EAGAIN if all are at work; -EBUSY if this very path
  * hangs already; -ETIMEDOUT if no helper is left that does not hang; -ENAMETOOLONG. */
 int reader_ask(struct reader *reader, enum reader_op op, const char *path, uint64_t tag);
+
+/* Gives up to N files (READER_READ) to one idle helper, which reads one after the other: that costs
+ * less than to ask for each. Each is answered by itself; one that hangs costs itself alone, those
+ * behind it come back with READER_AGAIN. Returns how many were given, or as reader_ask for the
+ * first.
+ */
+int reader_ask_files(struct reader *reader, const char *const *paths, const uint64_t *tags,
+		     size_t n);
 
 /* The next answer, the kernel's or that there was none in time. Returns false if there is none now.
  */

@@ -49,6 +49,42 @@ static bool run_ask(struct run *run, struct job job)
 	return true;
 }
 
+/* Samples of files, up to the next pattern, go to one helper together. Returns how many of them
+ * could be given away so, 0 if that has to be seen one by one. */
+static size_t run_ask_files(struct run *run)
+{
+	struct queue *queue = &run->queues[TAKEN_SAMPLE];
+	const char *paths[READER_FILES_MAX];
+	uint64_t tags[READER_FILES_MAX];
+	size_t n = 0;
+	int given;
+
+	if (run->taken->kind->op != READER_READ)
+		return 0;
+	for (; n < READER_FILES_MAX && queue->next + n < queue->n; n++) {
+		struct job job = queue->jobs[queue->next + n];
+
+		if (job.glob || run->names.names[job.number].asked)
+			break;
+		paths[n] = job_text(run, job);
+		memcpy(&tags[n], &job, sizeof(job));
+	}
+	given = n ? reader_ask_files(run->reader, paths, tags, n) : 0;
+	for (int i = 0; i < given; i++)
+		run->names.names[queue->jobs[queue->next + i].number].asked = true;
+	queue->outstanding += given > 0 ? given : 0;
+	return given > 0 ? given : 0;
+}
+
+/* Returns how many jobs it gave away, 0 if no helper is idle. */
+static size_t run_give(struct run *run, enum taken_phase phase)
+{
+	struct queue *queue = &run->queues[phase];
+	size_t given = phase == TAKEN_SAMPLE ? run_ask_files(run) : 0;
+
+	return given ? given : run_ask(run, queue->jobs[queue->next]);
+}
+
 /* What is taken at the stop goes first: its moment passes. */
 static void run_dispatch(struct run *run)
 {
@@ -58,9 +94,11 @@ static void run_dispatch(struct run *run)
 		struct queue *queue = &run->queues[order[i]];
 
 		while (queue->next < queue->n) {
-			if (!run_ask(run, queue->jobs[queue->next]))
+			size_t given = run_give(run, order[i]);
+
+			if (!given)
 				return;
-			queue->next++;
+			queue->next += given;
 		}
 	}
 }
@@ -76,7 +114,10 @@ static void run_drain(struct run *run)
 		run->queues[job.phase].outstanding--;
 		if (job.phase == TAKEN_SAMPLE)
 			run->names.names[job.number].asked = false;
-		run_answer(run, job, &a);
+		if (a.error == READER_AGAIN)
+			queue_again(run, job);
+		else
+			run_answer(run, job, &a);
 		run_dispatch(run);
 	}
 }

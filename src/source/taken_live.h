@@ -89,6 +89,9 @@ void queue_begin(struct run *run, enum taken_phase phase);
 void queue_text(struct run *run, struct job job, const char *text);
 void queue_matches(struct run *run, struct job job, const struct matches *m);
 
+/* One that was given away comes back, to be done once more. */
+void queue_again(struct run *run, struct job job);
+
 /* Whether every job of the round has its answer. */
 bool queue_idle(const struct queue *queue);
 

@@ -150,6 +150,11 @@ static void queue_push(struct run *run, struct job job)
 	queue->jobs[queue->n++] = job;
 }
 
+void queue_again(struct run *run, struct job job)
+{
+	queue_push(run, job);
+}
+
 static void queue_path(struct run *run, struct job job)
 {
 	struct name *name = &run->names.names[job.number];

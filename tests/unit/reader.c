@@ -315,6 +315,128 @@ static void a_helper_that_is_stopped_is_late_and_then_of_use_again(void **state)
 	reader_free(reader);
 }
 
+/* Several files in one go: each has its own answer. */
+static void files_that_are_asked_for_together_are_answered_one_by_one(void **state)
+{
+	struct place *place = *state;
+	const char *const paths[] = { place->file, "/proc/self/status", "/no/such", place->fifo,
+				      place->file };
+	static const int errors[] = { 0, 0, ENOENT, READER_REFUSED, 0 };
+	const uint64_t tags[] = { 10, 11, 12, 13, 14 };
+	struct reader *reader = pool(1, 10000);
+	struct reader_answer a;
+
+	for (int round = 0; round < 3; round++) { /* some stay open from then on */
+		assert_int_equal(reader_ask_files(reader, paths, tags, 5), 5);
+		assert_int_equal(reader_ask_files(reader, paths, tags, 5), -EAGAIN);
+		for (int i = 0; i < 5; i++) {
+			answer(reader, &a);
+			assert_int_equal(a.tag, tags[i]);
+			assert_int_equal(a.error, errors[i]);
+		}
+		assert_memory_equal(a.data, "content", 7);
+		assert_false(reader_next(reader, &a));
+		assert_true(reader_until(reader) == UINT64_MAX);
+	}
+	reader_free(reader);
+}
+
+static void what_is_behind_a_file_that_hangs_comes_back_at_once(void **state)
+{
+	struct place *place = *state;
+	const char *const paths[] = { place->file, "/proc/self/stat", "/proc/self/status" };
+	const uint64_t tags[] = { 1, 2, 3 };
+	struct reader *reader = pool(2, 1000);
+	uint64_t before = clock_boot();
+	struct reader_answer a;
+	pid_t pids[2];
+
+	assert_int_equal(helpers(pids, 2), 2);
+	assert_int_equal(kill(pids[0], SIGSTOP), 0);
+	assert_int_equal(reader_ask_files(reader, paths, tags, 3), 3);
+	for (int i = 1; i < 3; i++) {
+		answer(reader, &a);
+		assert_int_equal(a.tag, tags[i]);
+		assert_int_equal(a.error, READER_AGAIN);
+	}
+	assert_true(clock_boot() - before < READER_DEADLINE / 2);
+	assert_int_equal(reader_ask_files(reader, paths + 1, tags + 1, 2), 2);
+	for (int i = 1; i < 3; i++) {
+		answer(reader, &a);
+		assert_int_equal(a.tag, tags[i]);
+		assert_int_equal(a.error, 0);
+	}
+	answer(reader, &a);
+	assert_int_equal(a.tag, 1);
+	assert_int_equal(a.error, READER_TIMEOUT);
+	assert_int_equal(reader_ask_files(reader, paths, tags, 3), -EBUSY);
+	assert_int_equal(reader_ask(reader, READER_READ, paths[1], 5), 0);
+	answer(reader, &a);
+	assert_int_equal(a.error, 0);
+	/* once it goes on it reads no more than the one, and is of use again */
+	assert_int_equal(kill(pids[0], SIGCONT), 0);
+	while (reader_ask_files(reader, paths, tags, 3) < 0)
+		reader_next(reader, &a);
+	for (int i = 0; i < 3; i++) {
+		answer(reader, &a);
+		assert_int_equal(a.error, 0);
+	}
+	reader_free(reader);
+}
+
+static void files_that_a_killed_helper_had(void **state)
+{
+	struct place *place = *state;
+	const char *const paths[] = { place->file, "/proc/self/stat" };
+	const uint64_t tags[] = { 1, 2 };
+	struct reader *reader = pool(1, 1000);
+	struct reader_answer a;
+	pid_t pid;
+
+	assert_int_equal(helpers(&pid, 1), 1);
+	assert_int_equal(kill(pid, SIGSTOP), 0);
+	assert_int_equal(reader_ask_files(reader, paths, tags, 2), 2);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	answer(reader, &a);
+	assert_int_equal(a.tag, 2);
+	assert_int_equal(a.error, READER_AGAIN);
+	answer(reader, &a);
+	assert_int_equal(a.tag, 1);
+	assert_int_equal(a.error, READER_DIED);
+	assert_int_equal(reader_ask_files(reader, paths, tags, 2), -ETIMEDOUT);
+	reader_free(reader);
+}
+
+/* Of five of 100K each not all fit behind each other. */
+static void files_that_do_not_fit_come_back(void **state)
+{
+	struct place *place = *state;
+	const char *const paths[] = { place->file, place->file, place->file, place->file,
+				      place->file };
+	const uint64_t tags[] = { 1, 2, 3, 4, 5 };
+	struct reader *reader = pool(1, 100 << 10);
+	unsigned whole = 0, again = 0;
+	struct reader_answer a;
+
+	assert_int_equal(truncate(place->file, 100 << 10), 0);
+	assert_int_equal(reader_ask_files(reader, paths, tags, 5), 5);
+	for (int i = 0; i < 5; i++) {
+		answer(reader, &a);
+		assert_int_equal(a.tag, tags[i]);
+		assert_false(a.truncated);
+		whole += !a.error && a.size == 100 << 10;
+		again += a.error == READER_AGAIN;
+	}
+	assert_true(whole >= 1 && again >= 1);
+	assert_int_equal(whole + again, 5);
+	assert_int_equal(truncate(place->file, 200 << 10), 0);
+	assert_int_equal(reader_ask_files(reader, paths, tags, 2), 2);
+	answer(reader, &a);
+	assert_true(a.truncated);
+	assert_int_equal(a.size, 100 << 10);
+	reader_free(reader);
+}
+
 static void no_helper_stays_behind(void **state)
 {
 	struct place *place = *state;
@@ -397,6 +519,12 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(
 			a_helper_that_is_stopped_is_late_and_then_of_use_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			files_that_are_asked_for_together_are_answered_one_by_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_behind_a_file_that_hangs_comes_back_at_once,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(files_that_a_killed_helper_had, setup, teardown),
+		cmocka_unit_test_setup_teardown(files_that_do_not_fit_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(no_helper_stays_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(helpers_end_with_their_owner, setup, teardown),
 		cmocka_unit_test(helpers_have_nothing_but_their_sockets),
