@@ -5,6 +5,7 @@
 # make lint       clang-tidy and cppcheck
 # make vm         runs tests on the distribution's own kernel, in a virtual machine
 # make mutants    shows that check fails for each of tests/mutants
+# make freeze     freezes file systems for 30 s, with samples ten times a second
 # make faults     kills each process in each stage
 CC = gcc
 BUILD = build
@@ -25,7 +26,7 @@ UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
 MANUAL = $(BUILD)/doc/tracer.1 $(BUILD)/doc/tracer-recipe.5 $(BUILD)/doc/tracer-bundle.5
 PROVOKERS = $(patsubst tests/provoke/%.c,$(BUILD)/provoke/%,$(filter-out tests/provoke/events.c,$(wildcard tests/provoke/*.c)))
 
-.PHONY: all manual check deps units sanitized e2e provoke clang demo lint bench vm mutants faults install clean
+.PHONY: all manual check deps units sanitized e2e provoke clang demo lint bench vm mutants faults freeze install clean
 
 all: tracer manual
 
@@ -114,6 +115,9 @@ mutants: all units provoke
 
 faults: all provoke
 	@FAULTS=all TEST_LIMIT=3600 tests/run -v tests/e2e/faults.t
+
+freeze: all provoke
+	@FREEZE_MS=30000 FREEZE_EVERY=100ms TEST_LIMIT=300 tests/run -v tests/e2e/freeze.t
 
 bench: all provoke $(BUILD)/bench/judge $(BUILD)/bench/decide $(BUILD)/bench/memory
 	@bash tests/bench/run

@@ -12,7 +12,7 @@ _tracer_command() {
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		-o | --output | --max-time | --min-free | --memory | --plan | --compress)
+		-o | --output | --max-time | --min-free | --memory | --plan | --measure | --host | --compress | --pid-file | --ready-fd)
 			i=$((i + 1))
 			[ "${COMP_WORDS[i]}" != = ] || i=$((i + 1))
 			;;
@@ -40,8 +40,9 @@ _tracer() {
 		return
 		;;
 	--compress) words="zstd gzip none" ;;
+	--pid-file) files=/ ;;
 	--host) files='!*.tar*' ;;
-	--max-time | --min-free | --memory | --plan | --measure) return ;;
+	--max-time | --min-free | --memory | --plan | --measure | --ready-fd) return ;;
 	*)
 		case $word,$(_tracer_command) in
 		-*) words=$(_tracer_options) ;;
