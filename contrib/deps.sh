@@ -53,6 +53,7 @@ dev       clang                  clang                  second compiler, sanitiz
 dev       clang-tidy             clang-tools-extra      static checks
 dev       clang-format           -                      layout of the code
 dev       cppcheck               cppcheck               static checks
+dev       strace                 strace                 what make bench compares t.syscalls with
 dev       man-db                 man-db                 renders the manual
 vm        qemu-system-x86        qemu-kvm               runs other kernels
 vm        linux-image-amd64      kernel                 the distribution's own kernel

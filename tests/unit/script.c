@@ -443,7 +443,7 @@ static void errors_are_one_sentence_with_the_recipes_line(void **state)
 		{ "string.rep()", "r.lua:1: bad argument #1 to 'rep'" },
 		{ "\nstring.find(nil, 'x')", "r.lua:2: bad argument #1 to 'string.find'" },
 		{ "t.host.has 'sched'", "r.lua:1: t.host.has takes an event like" },
-		{ "t.frozen {}", "r.lua:1: t.frozen is not in this version of tracer (1.0)" },
+		{ "t.molten {}", "r.lua:1: t.molten is not in this version of tracer (1.0)" },
 		{ "t.pakets {}", "r.lua:1: t.pakets is not in this version of tracer (1.0), did "
 				 "you mean t.packets?" },
 	};

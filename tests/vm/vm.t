@@ -16,7 +16,7 @@ machines() {
 		return
 	fi
 	cat <<-TABLE
-		psi=0  vm/kernel.t e2e/probe.t e2e/recipes.t vm/pressure.t
+		psi=0  vm/kernel.t e2e/probe.t e2e/recipes.t vm/pressure.t e2e/freeze.t vm/freeze.t
 		psi=1  vm/pressure.t
 	TABLE
 }
