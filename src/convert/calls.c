@@ -20,6 +20,7 @@ struct call {
 	long number, result;
 	uint64_t args[SYSCALL_ARGS];
 	bool for_good; /* it never returns */
+	bool lost;     /* its end was not recorded */
 };
 
 struct calls {
@@ -85,8 +86,8 @@ void calls_close(struct calls *c)
 
 static void call_how_it_ended(const struct call *call, uint64_t until, FILE *out)
 {
-	if (call->for_good) {
-		fputs(" = ?", out);
+	if (call->for_good || call->lost) {
+		fputs(call->lost ? " = ? <its end was not recorded>" : " = ?", out);
 		return;
 	}
 	if (!call->ended) {
@@ -122,7 +123,7 @@ static int call_tell(struct calls *c, const struct call *call, uint64_t until, b
 		fprintf(out, "%s %s", name ? name : "?",
 			resumed                 ? "(begun above)"
 			: call_is_born(c, call) ? "(returns in the new task)"
-						: "(begun before the first record)");
+						: "(its begin was not recorded)");
 	else
 		syscalls_call(c->syscalls, call->number, call->args, out);
 	call_how_it_ended(call, until, out);
@@ -158,7 +159,8 @@ static int calls_flush(struct calls *c, bool force, uint64_t now)
 
 		r = call_tell(c, call, now, false);
 		if (r == 0 && !call->ended) {
-			c->current[call->pid] = 0;
+			if (c->current[call->pid] == c->first + 1)
+				c->current[call->pid] = 0;
 			r = calls_keep_long(c, call);
 		}
 	}
@@ -178,21 +180,42 @@ static int calls_push(struct calls *c, const struct call *call)
 	return r;
 }
 
-static int calls_end_long(struct calls *c, int pid, long number, uint64_t time, long result)
+/* The call of that task that was told as going on, taken from the list; false if there is none. */
+static bool calls_take_long(struct calls *c, int pid, struct call *call)
 {
 	for (size_t i = 0; i < c->n_long; i++) {
-		struct call call = c->long_ones[i];
-
-		if (call.pid != pid || call.number != number)
+		if (c->long_ones[i].pid != pid)
 			continue;
+		*call = c->long_ones[i];
 		c->long_ones[i] = c->long_ones[--c->n_long];
-		call.ended = time;
-		call.result = result;
-		return call_tell(c, &call, time, true);
+		return true;
 	}
-	return calls_push(
-		c,
-		&(struct call) { .ended = time, .pid = pid, .number = number, .result = result });
+	return false;
+}
+
+static struct call *calls_open_one(struct calls *c, int pid)
+{
+	struct call *call = c->current[pid] ? calls_at(c, c->current[pid] - 1) : NULL;
+
+	return call && call->pid == pid && !call->ended ? call : NULL;
+}
+
+/* What this task was in has ended, since it does something else now: nobody has seen how. */
+static int calls_lose(struct calls *c, int pid)
+{
+	struct call *open = calls_open_one(c, pid), call;
+
+	c->current[pid] = 0;
+	if (open) {
+		open->lost = true;
+		open->ended = open->began;
+		return 0;
+	}
+	if (!calls_take_long(c, pid, &call))
+		return 0;
+	call.lost = true;
+	call.ended = call.began;
+	return call_tell(c, &call, call.began, true);
 }
 
 static int64_t calls_field(const struct format *format, const char *name,
@@ -214,20 +237,33 @@ static int calls_begin(struct calls *c, const struct tracedat_record *r, int pid
 		memcpy(call.args, (const uint8_t *)r->data + args->offset, sizeof(call.args));
 	call.for_good = syscalls_ends_task(c->syscalls, call.number);
 	call.ended = call.for_good ? call.began : 0;
-	return calls_push(c, &call);
+	return calls_lose(c, pid) < 0 ? -1 : calls_push(c, &call);
+}
+
+/* Returning from a signal has no number of its own. */
+static bool call_is_of(const struct call *call, long number)
+{
+	return number < 0 || call->number == number;
 }
 
 static int calls_end(struct calls *c, const struct tracedat_record *r, int pid)
 {
 	long number = calls_field(c->exit, "id", r), result = calls_field(c->exit, "ret", r);
-	struct call *call = c->current[pid] ? calls_at(c, c->current[pid] - 1) : NULL;
+	struct call *open = calls_open_one(c, pid), call = { 0 };
 
-	c->current[pid] = 0;
-	if (!call || call->pid != pid || call->ended)
-		return calls_end_long(c, pid, number, r->time, result);
-	call->ended = r->time;
-	call->result = result;
-	return calls_flush(c, false, r->time);
+	if (open && call_is_of(open, number)) {
+		open->ended = r->time;
+		open->result = result;
+		c->current[pid] = 0;
+		return calls_flush(c, false, r->time);
+	}
+	if (!open && calls_take_long(c, pid, &call) && call_is_of(&call, number)) {
+		call.ended = r->time;
+		call.result = result;
+		return call_tell(c, &call, r->time, true);
+	}
+	call = (struct call) { .ended = r->time, .pid = pid, .number = number, .result = result };
+	return calls_lose(c, pid) < 0 ? -1 : calls_push(c, &call);
 }
 
 int calls_take(struct calls *c, const struct tracedat_record *r)

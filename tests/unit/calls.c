@@ -191,7 +191,7 @@ static void what_has_no_begin_or_no_end(void **state)
 	begins(b, 20, 7, SYS_exit_group, 0);
 	begins(b, 30, 8, SYS_ioctl, 3);
 	assert_int_equal(calls_finish(b->calls, 30 * NS_PER_US + 90 * NS_PER_S), 0);
-	assert_line(b, 0, 10, "dd-7 read (begun before the first record) = 3");
+	assert_line(b, 0, 10, "dd-7 read (its begin was not recorded) = 3");
 	assert_line(b, 1, 11, "<...>-9 clone (returns in the new task) = 0");
 	assert_non_null(strstr(b->lines[2], "exit_group("));
 	assert_non_null(strstr(b->lines[2], ") = ?"));
@@ -216,6 +216,48 @@ static void a_call_that_hangs_while_others_go_on(void **state)
 	assert_int_equal(calls_finish(b->calls, NS_PER_S), 0);
 	assert_int_equal(b->n, 9002);
 	assert_line(b, b->n - 1, 50000, "dd-7 read (begun above) = 9 <0.049990>");
+}
+
+/* Records in between are lost: what is left of two calls does not become one. */
+static void calls_on_both_sides_of_a_hole(void **state)
+{
+	struct bench *b = *state;
+
+	begins(b, 10, 7, SYS_openat, (uint32_t)-100);
+	ends(b, 120000, 7, SYS_read, 16384);
+	begins(b, 130000, 7, SYS_read, 3);
+	begins(b, 140000, 7, SYS_write, 1);
+	ends(b, 140005, 7, SYS_write, 5);
+	assert_int_equal(calls_finish(b->calls, NS_PER_S), 0);
+	assert_int_equal(b->n, 4);
+	assert_non_null(strstr(b->lines[0], "openat("));
+	assert_non_null(strstr(b->lines[0], "= ? <its end was not recorded>"));
+	assert_line(b, 1, 120000, "dd-7 read (its begin was not recorded) = 16384");
+	assert_non_null(strstr(b->lines[2], "read("));
+	assert_non_null(strstr(b->lines[2], "= ? <its end was not recorded>"));
+	assert_non_null(strstr(b->lines[3], "write("));
+	assert_non_null(strstr(b->lines[3], "= 5 <0.000005>"));
+}
+
+static void a_call_that_was_told_as_going_on_is_lost(void **state)
+{
+	struct bench *b = *state;
+
+	begins(b, 10, 7, SYS_read, 3);
+	for (int i = 0; i < 9000; i++) {
+		begins(b, 100 + 2 * i, 8, SYS_write, 1);
+		ends(b, 101 + 2 * i, 8, SYS_write, 5);
+	}
+	begins(b, 50000, 7, SYS_write, 3);
+	ends(b, 50001, 7, SYS_write, 3);
+	ends(b, 50002, 7, SYS_read, 4);
+	assert_int_equal(calls_finish(b->calls, NS_PER_S), 0);
+	assert_int_equal(b->n, 9004);
+	assert_non_null(strstr(b->lines[0], "<not ended,"));
+	assert_string_equal(b->lines[b->n - 3],
+			    "dd-7 read (begun above) = ? <its end was not recorded>");
+	assert_non_null(strstr(b->lines[b->n - 2], "write("));
+	assert_string_equal(b->lines[b->n - 1], "dd-7 read (its begin was not recorded) = 4");
 }
 
 static void garbage_is_no_call(void **state)
@@ -247,6 +289,8 @@ int main(void)
 		TEST(calls_of_several_tasks),
 		TEST(what_has_no_begin_or_no_end),
 		TEST(a_call_that_hangs_while_others_go_on),
+		TEST(calls_on_both_sides_of_a_hole),
+		TEST(a_call_that_was_told_as_going_on_is_lost),
 		TEST(garbage_is_no_call),
 	};
 
