@@ -22,20 +22,21 @@
 static const struct {
 	const char *comm, *what;
 } known[] = {
-	{ "postgres", "a database" },
-	{ "mysqld", "a database" },
-	{ "mariadbd", "a database" },
-	{ "mongod", "a database" },
-	{ "ora_pmon_*", "a database" },
-	{ "db2sysc", "a database" },
-	{ "sqlservr", "a database" },
-	{ "redis-server", "a database" },
-	{ "clamd", "a scanner of files" },
-	{ "clamonacc", "a scanner of files" },
-	{ "bdsec*", "a scanner of files" },
-	{ "wdavdaemon", "a scanner of files" },
-	{ "falcon-sensor*", "a scanner of files" },
+	{ "postgres", "a database" },           { "mysqld", "a database" },
+	{ "mariadbd", "a database" },           { "mongod", "a database" },
+	{ "ora_pmon_*", "a database" },         { "db2sysc", "a database" },
+	{ "sqlservr", "a database" },           { "redis-server", "a database" },
+	{ "clamd", "a scanner of files" },      { "clamscan", "a scanner of files" },
+	{ "clamonacc", "a scanner of files" },  { "bdsec*", "a scanner of files" },
+	{ "wdavdaemon", "a scanner of files" }, { "falcon-sensor*", "a scanner of files" },
 };
+
+static void conflicts_path(FILE *out, const char *path)
+{
+	fputc('\'', out);
+	text_put(out, path, strlen(path));
+	fputc('\'', out);
+}
 
 static void conflicts_comm(int proc, const char *pid, char *comm, size_t room)
 {
@@ -81,7 +82,6 @@ static bool mark_read(struct mark *mark, const char *line)
 		mark->id = (int)strtoul(id + strlen("mnt_id:"), NULL, 16);
 	if (dev)
 		mark->dev = strtoul(dev + strlen("sdev:"), NULL, 16);
-	mounts_each(mark_is_on, mark);
 	return true;
 }
 
@@ -96,12 +96,10 @@ static void conflicts_listener(FILE *out, const char *pid, const char *comm, FIL
 			continue;
 		if (n == 0)
 			fprintf(out, "'%s' (pid %s) decides on what others open", comm, pid);
-		if (n < MARKS_NAMED && *mark.point) {
-			fputs(n ? ", '" : " on '", out);
-			text_put(out, mark.point, strlen(mark.point));
-			fputc('\'', out);
+		if (n++ < MARKS_NAMED && mounts_each(mark_is_on, &mark) > 0) {
+			fputs(n > 1 ? ", " : " on ", out);
+			conflicts_path(out, mark.point);
 		}
-		n++;
 	}
 	if (n)
 		fputs(" (fanotify): if it waits for a file system that is frozen, so do they, and "
@@ -135,19 +133,41 @@ static void conflicts_fanotify(FILE *out, int proc, const char *pid, const char 
 	}
 }
 
-static void conflicts_known(FILE *out, const char *pid, const char *comm)
+/* How many processes there are of each known one, and the first of them. */
+struct seen {
+	unsigned n;
+	int pid;
+	char comm[64];
+};
+
+static void conflicts_note(struct seen *seen, const char *pid, const char *comm)
 {
 	for (size_t i = 0; i < countof(known); i++)
-		if (fnmatch(known[i].comm, comm, 0) == 0)
-			fprintf(out,
-				"'%s' (pid %s) is %s: it stands still while its files are frozen, "
-				"and who waits for it does too\n",
-				comm, pid, known[i].what);
+		if (fnmatch(known[i].comm, comm, 0) == 0 && seen[i].n++ == 0) {
+			seen[i].pid = atoi(pid);
+			snprintf(seen[i].comm, sizeof(seen[i].comm), "%s", comm);
+		}
+}
+
+static void conflicts_known(FILE *out, const struct seen *seen)
+{
+	for (size_t i = 0; i < countof(known); i++) {
+		if (!seen[i].n)
+			continue;
+		fprintf(out, "'%s' (pid %d", seen[i].comm, seen[i].pid);
+		if (seen[i].n > 1)
+			fprintf(out, " and %u more", seen[i].n - 1);
+		fprintf(out,
+			") is %s: it stands still while its files are frozen, and who waits for it "
+			"does too\n",
+			known[i].what);
+	}
 }
 
 static void conflicts_processes(FILE *out)
 {
 	autoclosedir DIR *proc = opendir("/proc");
+	struct seen seen[countof(known)] = { 0 };
 	struct dirent *entry;
 	char comm[64];
 
@@ -155,9 +175,10 @@ static void conflicts_processes(FILE *out)
 		if (!isdigit((unsigned char)*entry->d_name))
 			continue;
 		conflicts_comm(dirfd(proc), entry->d_name, comm, sizeof(comm));
-		conflicts_known(out, entry->d_name, comm);
+		conflicts_note(seen, entry->d_name, comm);
 		conflicts_fanotify(out, dirfd(proc), entry->d_name, comm);
 	}
+	conflicts_known(out, seen);
 }
 
 /* To freeze the outer one first leaves the freeze of the inner one waiting, and the freezer in it.
@@ -174,11 +195,12 @@ static int conflicts_loop(void *arg, const struct mount *inner)
 	    io_read_file(AT_FDCWD, path, 4096, &file, NULL, &none) < 0)
 		return 0;
 	file[strcspn(file, "\n")] = '\0';
-	if (mount_of_path(&outer, file) == 0 && strcmp(outer.type, "tmpfs"))
-		fprintf(arg,
-			"'%s' lies in a file on '%s': frozen after that, its freeze waits, and who "
-			"freezes hangs in it\n",
-			inner->point, outer.point);
+	if (mount_above(&outer, file) < 0 || !strcmp(outer.type, "tmpfs"))
+		return 0;
+	conflicts_path(arg, inner->point);
+	fputs(" lies in a file on ", arg);
+	conflicts_path(arg, outer.point);
+	fputs(": frozen after that, its freeze waits, and who freezes hangs in it\n", arg);
 	return 0;
 }
 
@@ -187,12 +209,16 @@ static void conflicts_output(FILE *out, const char *outdir)
 	autoclose int dir = open(outdir, O_PATH | O_CLOEXEC);
 	struct mount m;
 
-	if (dir >= 0 && !mount_is_in_memory(dir) && mount_of_fd(&m, getpid(), dir) == 0)
-		fprintf(out,
-			"the bundle goes to '%s', on '%s' (%s): it is written when that is thawed; "
-			"with "
-			"-o on a tmpfs it is written at once\n",
-			outdir, m.point, m.type);
+	if (dir < 0 || mount_is_in_memory(dir) || mount_of_fd(&m, getpid(), dir) < 0)
+		return;
+	fputs("the bundle goes to ", out);
+	conflicts_path(out, outdir);
+	fputs(", on ", out);
+	conflicts_path(out, m.point);
+	fprintf(out,
+		" (%s): it is written when that is thawed; with -o on a tmpfs it is written at "
+		"once\n",
+		m.type);
 }
 
 void conflicts_write(FILE *out, const char *outdir)

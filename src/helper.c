@@ -60,34 +60,6 @@ static int helper_open(const struct helper *h, const char *path)
 	return open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-static struct kept *helper_kept(struct helper *h, const char *path)
-{
-	for (unsigned int i = 0; i < h->n_kept; i++)
-		if (!strcmp(h->kept[i].path, path))
-			return &h->kept[i];
-	return NULL;
-}
-
-/* Takes FD over; one that cannot be read from its begin again is closed. */
-static void helper_keep(struct helper *h, const char *path, int fd)
-{
-	char *copy = h->n_kept < HELPER_KEPT && helper_is_kernel(fd) && lseek(fd, 0, SEEK_SET) == 0
-			     ? strdup(path)
-			     : NULL;
-
-	if (copy)
-		h->kept[h->n_kept++] = (struct kept) { copy, fd };
-	else
-		close(fd);
-}
-
-static void helper_let_go(struct helper *h, struct kept *kept)
-{
-	close(kept->fd);
-	free(kept->path);
-	*kept = h->kept[--h->n_kept];
-}
-
 /* Where the content of a file goes: one byte more than is kept tells whether there is more. */
 struct room {
 	char *at;
@@ -121,39 +93,23 @@ static void part_fill(struct part *part, ssize_t size, const struct room *room)
 	part->size = part->truncated ? room->max : (size_t)size;
 }
 
-/* False if it is not kept, or is of something that is gone: there may be another of that name. */
-static bool helper_read_kept(struct helper *h, const char *path, struct part *part,
-			     const struct room *room)
-{
-	struct kept *kept = helper_kept(h, path);
-	ssize_t size = -1;
-
-	if (!kept)
-		return false;
-	part->time = clock_boot();
-	if (lseek(kept->fd, 0, SEEK_SET) == 0)
-		size = helper_slurp(kept->fd, room);
-	if (size < 0)
-		helper_let_go(h, kept);
-	else
-		part_fill(part, size, room);
-	return size >= 0;
-}
-
 static void helper_read(struct helper *h, const char *path, struct part *part,
 			const struct room *room)
 {
-	int fd;
+	int fd = kept_find(&h->kept, path);
+	ssize_t size;
 
-	if (helper_read_kept(h, path, part, room))
+	part->time = clock_boot();
+	if (fd >= 0 && (size = helper_slurp(fd, room)) >= 0) {
+		part_fill(part, size, room);
 		return;
+	}
+	kept_remove(&h->kept, path);
 	fd = helper_open(h, path);
 	part->time = clock_boot();
 	part_fill(part, fd < 0 ? -errno : helper_slurp(fd, room), room);
-	if (fd >= 0 && part->error)
-		close(fd);
-	else if (fd >= 0)
-		helper_keep(h, path, fd);
+	if (fd >= 0)
+		kept_add(&h->kept, path, fd);
 }
 
 /* Whatever it is. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "kept.h"
 #include "reader.h"
 
 struct request {
@@ -48,14 +49,6 @@ struct reply {
 
 struct mnl_socket;
 
-#define HELPER_KEPT 256
-
-/* A file of the kernel's that stays open for the next time: what it has is made when it is read. */
-struct kept {
-	char *path;
-	int fd;
-};
-
 struct helper {
 	enum reader_kind kind;
 	bool fsfreeze_safe;
@@ -66,8 +59,7 @@ struct helper {
 	size_t max;   /* bytes of an answer that is a text */
 	size_t room;
 	struct mnl_socket *netlink; /* of READER_OF_SOCKETS */
-	struct kept kept[HELPER_KEPT];
-	unsigned int n_kept;
+	struct kept kept;
 };
 
 /* Serves requests until OWNER is gone. */

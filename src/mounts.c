@@ -135,3 +135,30 @@ int mount_of_path(struct mount *m, const char *path)
 
 	return fd < 0 ? -errno : mount_of_fd(m, getpid(), fd);
 }
+
+struct above {
+	struct mount *mount;
+	const char *path;
+	size_t length; /* of the mount point; the last of equal ones lies over the others */
+};
+
+static int above_take(void *arg, const struct mount *m)
+{
+	struct above *above = arg;
+	size_t n = strcmp(m->point, "/") ? strlen(m->point) : 0;
+
+	if (n >= above->length && !strncmp(above->path, m->point, n) && above->path[n] == '/') {
+		above->length = n;
+		*above->mount = *m;
+	}
+	return 0;
+}
+
+int mount_above(struct mount *m, const char *path)
+{
+	struct above above = { .mount = m, .path = path };
+
+	*m = (struct mount) { 0 };
+	mounts_each(above_take, &above);
+	return *m->type ? 0 : -ENOENT;
+}

@@ -24,6 +24,10 @@ int mount_of_fd(struct mount *m, int pid, int fd);
 /* The mount that PATH is on. Returns 0 or -errno. */
 int mount_of_path(struct mount *m, const char *path);
 
+/* The mount below which PATH, absolute and without links, lies: told from its words alone. Returns
+ * 0 or -ENOENT. */
+int mount_above(struct mount *m, const char *path);
+
 /* Calls VISIT for each mount that this process sees; ends at the first that is not 0, and returns
  * that. */
 typedef int mount_visit(void *arg, const struct mount *m);

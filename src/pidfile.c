@@ -11,15 +11,20 @@
 #include "auto.h"
 #include "io.h"
 
-/* The process that the file names; 0 if it names none. */
+/* The process that the file names; 0 if it names none. It lies where others may write: it is not
+ * waited for, and no link is followed. */
 static int pidfile_read(const char *path)
 {
-	autofree char *text = NULL;
-	struct err absent = ERR_INIT;
+	autoclose int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	char text[32];
+	struct stat st;
+	ssize_t n;
 	int pid;
 
-	if (io_read_file(AT_FDCWD, path, 64, &text, NULL, &absent) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
 	return sscanf(text, "%d", &pid) == 1 && pid > 0 ? pid : 0;
 }
 
@@ -39,13 +44,16 @@ static int pidfile_put(const char *fresh, const char *path, struct err *e)
 	char text[16];
 	int n = snprintf(text, sizeof(text), "%d\n", getpid());
 
-	if (io_create_file(AT_FDCWD, fresh, text, n, e) < 0)
-		return e->code;
-	if (chmod(fresh, 0644) < 0 || rename(fresh, path) < 0) {
-		err_sys(e, "cannot write '%s'", path);
+	struct err why = ERR_INIT;
+
+	if (io_create_file(AT_FDCWD, fresh, text, n, &why) < 0) {
+		errno = -why.code;
+		err_sys(e, "cannot make the file '%s'", path);
+	} else if (chmod(fresh, 0644) < 0 || rename(fresh, path) < 0) {
+		err_sys(e, "cannot make the file '%s'", path);
 		unlink(fresh);
 	}
-	return e->code;
+	return e->code ? err_exit(e, EXIT_USAGE) : 0;
 }
 
 int pidfile_write(const char *path, struct err *e)

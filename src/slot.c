@@ -198,8 +198,10 @@ static bool slot_next_file(struct slot *slot, uint64_t now, bool over, struct re
 		return slot_take_part(slot, a);
 	if (slot->back && slot->back < slot->given)
 		return slot_answer(slot, slot->back++, READER_AGAIN, a);
-	/* it has said that it is done, and is not */
-	return slot->replied && slot->next < slot->n && slot_answer(slot, slot->next++, EIO, a);
+	/* it has said that it is done, and is not: there was no room behind the others, or at all
+	 */
+	return slot->replied && slot->next < slot->n &&
+	       slot_answer(slot, slot->next++, done ? READER_AGAIN : EIO, a);
 }
 
 /* Then it is idle, and its buffer stays as it is until it is asked again. */
@@ -251,18 +253,22 @@ bool slot_next(struct slot *slot, uint64_t now, uint64_t deadline, struct reader
 {
 	bool died = slot->state != SLOT_DEAD && slot_died(slot);
 	bool late = now >= slot->asked + deadline;
-	bool waited;
+	bool busy, owed;
 
 	if (slot->state == SLOT_BUSY && slot_next_said(slot, now, died || late, a))
 		return true;
-	waited = slot->state == SLOT_BUSY && (!slot->files || slot->next < slot->n);
+	/* it may hang at one more than was wanted, which has been given back */
+	busy = slot->state == SLOT_BUSY;
+	owed = busy && (!slot->files || slot->next < slot->n);
 	if (died)
 		slot->state = SLOT_DEAD;
-	else if (waited && late)
+	else if (busy && late)
 		slot->state = SLOT_HUNG;
-	if (!waited || slot->state == SLOT_BUSY)
+	if (!busy || slot->state == SLOT_BUSY)
 		return false;
 	slot_keep_path(slot);
+	if (!owed)
+		return false;
 	return slot_answer(slot, slot->files ? slot->n - 1 : 0, died ? READER_DIED : READER_TIMEOUT,
 			   a);
 }

@@ -1,4 +1,6 @@
 /* tracer RECIPE: capture until the stop condition, Ctrl+C or the time limit. */
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <fcntl.h>
@@ -23,14 +25,18 @@ struct waiting {
 	struct console *console;
 };
 
-/* Who waited may have left: the capture goes on. */
+/* Who waited may have left, or may not read: the capture goes on. */
 static void capture_tell(int *fd, const char *id, const char *end)
 {
+	struct pollfd ready = { .fd = *fd, .events = POLLOUT };
 	char text[ULID_SIZE + 1];
 	int n = snprintf(text, sizeof(text), "%s%s", id, end);
 
-	if (*fd >= 0 && write(*fd, text, n) >= 0)
-		close(take_fd(fd));
+	if (*fd < 0)
+		return;
+	if (poll(&ready, 1, 0) == 1 && write(*fd, text, n) < 0)
+		errno = 0; /* nobody is there any more */
+	close(take_fd(fd));
 }
 
 static void capture_armed(void *arg, const char *id)

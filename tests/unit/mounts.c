@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -55,6 +56,7 @@ static void a_path_and_a_descriptor_are_on_theirs(void **state)
 	const char *dir = scratch.path;
 	struct mount under, over, again;
 	struct stat st;
+	char below[100];
 	int fd;
 
 	(void)state;
@@ -74,6 +76,12 @@ static void a_path_and_a_descriptor_are_on_theirs(void **state)
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(makedev(again.major, again.minor), st.st_dev);
 	close(fd);
+	snprintf(below, sizeof(below), "%s/no/such", dir);
+	assert_int_equal(mount_above(&again, below), 0);
+	assert_int_equal(again.id, over.id);
+	snprintf(below, sizeof(below), "%sx/no", dir); /* beside it */
+	assert_int_equal(mount_above(&again, below), 0);
+	assert_int_not_equal(again.id, over.id);
 	assert_int_equal(mount_of_fd(&again, getpid(), fd), -ENOENT);
 	assert_true(mount_of_path(&again, "/no/such/place") == -ENOENT);
 	umount(dir);
