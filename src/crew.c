@@ -125,7 +125,7 @@ static void crew_note(struct crew *crew, struct worker *w, const char *text)
 	char name[32];
 
 	log_line("%s: %s", w->name, text);
-	if (w == &crew->watcher || w == &crew->thaw || index >= crew->capture->plan->n_sources)
+	if (w == &crew->watcher || w == &crew->thawer || index >= crew->capture->plan->n_sources)
 		return;
 	snprintf(name, sizeof(name), "note-%zu", index);
 	io_create_file(crew->capture->state->fd, name, text, strlen(text), &ignored);
@@ -157,14 +157,14 @@ void crew_wait(struct crew *crew, uint64_t until)
 	fds[0] = (struct pollfd) { .fd = crew->signals, .events = POLLIN };
 	fds[1] = (struct pollfd) { .fd = control_fd(crew->control), .events = POLLIN };
 	fds[2] = (struct pollfd) { .fd = crew->watcher.fd, .events = POLLIN };
-	fds[3] = (struct pollfd) { .fd = crew->thaw.fd, .events = POLLIN };
+	fds[3] = (struct pollfd) { .fd = crew->thawer.fd, .events = POLLIN };
 	for (size_t i = 0; i < n; i++)
 		fds[i + 4] = (struct pollfd) { .fd = crew->workers[i].fd, .events = POLLIN };
 	if (poll(fds, n + 4, until > now ? (int)((until - now) / NS_PER_MS) + 1 : 0) <= 0)
 		return;
 	crew_take_wishes(crew);
 	crew_take_worker(crew, &crew->watcher);
-	crew_take_worker(crew, &crew->thaw);
+	crew_take_worker(crew, &crew->thawer);
 	for (size_t i = 0; i < n; i++)
 		crew_take_worker(crew, &crew->workers[i]);
 }
@@ -209,11 +209,11 @@ int crew_start_watcher(struct crew *crew, struct err *e)
 /* A worker that has failed, or NULL; *waiting if one is not armed yet. */
 static struct worker *crew_unarmed(struct crew *crew, bool *waiting)
 {
-	*waiting = !crew->watcher.armed || (crew->thaw.pid && !crew->thaw.armed);
+	*waiting = !crew->watcher.armed || (crew->thawer.pid && !crew->thawer.armed);
 	if (crew->watcher.failed || crew->watcher.fd < 0)
 		return &crew->watcher;
-	if (crew->thaw.failed)
-		return &crew->thaw;
+	if (crew->thawer.failed)
+		return &crew->thawer;
 	for (size_t i = 0; i < crew->capture->plan->n_sources; i++) {
 		if (!crew->capture->plan->sources[i].ops->live)
 			continue;
@@ -309,22 +309,35 @@ void crew_stop(struct crew *crew)
 	worker_kill(&crew->watcher);
 }
 
+int crew_start_thawer(struct crew *crew, struct err *e)
+{
+	return crew->thaw ? thaw_start(crew->thaw, &crew->thawer, e) : 0;
+}
+
+void crew_check_thawer(struct crew *crew)
+{
+	struct err e = ERR_INIT;
+
+	if (crew->thaw && crew->thawer.fd < 0 && crew_start_thawer(crew, &e) < 0)
+		log_line("%s", e.text);
+}
+
 int crew_await_thaw(struct crew *crew, uint64_t until, struct err *e)
 {
-	if (crew->thaw.fd >= 0)
-		message_send(crew->thaw.fd, MESSAGE_STOP, "");
-	while (crew->thaw.fd >= 0 && clock_boot() < until && crew->interrupts < LEAVE_IT)
+	crew_check_thawer(crew);
+	if (crew->thawer.fd >= 0)
+		message_send(crew->thawer.fd, MESSAGE_STOP, "");
+	while (crew->thawer.fd >= 0 && clock_boot() < until && crew->interrupts < LEAVE_IT)
 		crew_wait(crew, until);
-	if (crew->thaw.failed) {
-		*e = crew->thaw.err;
+	if (crew->thawer.failed) {
+		*e = crew->thawer.err;
 		return e->code;
 	}
-	if (crew->thaw.fd < 0)
+	if (crew->thawer.fd < 0)
 		return 0;
-	worker_kill(&crew->thaw);
-	return err_set(e, crew->interrupts >= LEAVE_IT
-				  ? "interrupted while it waited for the thaw"
-				  : "what it is to be written to is frozen, or hangs");
+	worker_kill(&crew->thawer);
+	return err_set(e, crew->interrupts >= LEAVE_IT ? "interrupted while it waited for the thaw"
+						       : "where it goes is frozen, or hangs");
 }
 
 void crew_kill(struct crew *crew)
@@ -332,7 +345,7 @@ void crew_kill(struct crew *crew)
 	for (size_t i = 0; i < crew->capture->plan->n_sources; i++)
 		worker_kill(&crew->workers[i]);
 	worker_kill(&crew->watcher);
-	worker_kill(&crew->thaw);
+	worker_kill(&crew->thawer);
 }
 
 /* It may die of what it reads, at once each time: later and later then. */
@@ -404,7 +417,7 @@ int crew_open(struct crew *crew, struct capture *capture, struct console *consol
 	*crew = (struct crew) { .capture = capture,
 				.console = console,
 				.watcher = { .fd = -1 },
-				.thaw = { .fd = -1 },
+				.thawer = { .fd = -1 },
 				.signals = -1 };
 	crew->workers = calloc(n + 1, sizeof(*crew->workers));
 	if (!crew->workers)
@@ -423,5 +436,6 @@ void crew_close(struct crew *crew)
 		close(crew->signals);
 	control_close(crew->control);
 	watch_free(crew->watch);
+	thaw_free(crew->thaw);
 	free(crew->workers);
 }

@@ -8,6 +8,7 @@
 #include "console.h"
 #include "control.h"
 #include "err.h"
+#include "thaw.h"
 #include "watch.h"
 #include "worker.h"
 
@@ -20,7 +21,8 @@ struct crew {
 	struct control *control; /* NULL: other commands cannot reach it */
 	struct watch *watch;     /* NULL before it is armed */
 	struct worker watcher;
-	struct worker thaw;       /* waits for the output; none if that cannot be frozen */
+	struct thaw *thaw;        /* NULL: nobody has to wait for the output */
+	struct worker thawer;     /* waits for it */
 	uint64_t watcher_started; /* boot clock: when it last got a successor, 0 if never */
 	uint64_t watcher_least;   /* ns from then to the next one */
 	struct worker *workers;   /* one for each source */
@@ -34,9 +36,11 @@ int crew_open(struct crew *crew, struct capture *capture, struct console *consol
 /* Kills who is still there, closes what it holds. */
 void crew_close(struct crew *crew);
 
-/* Starts the process of one source, or the one that watches. */
+/* Starts the process of one source, the one that watches, or the one that will wait for the output.
+ */
 int crew_start_worker(struct crew *crew, struct source *s, struct err *e);
 int crew_start_watcher(struct crew *crew, struct err *e);
+int crew_start_thawer(struct crew *crew, struct err *e);
 
 /* Waits until all are armed; an error if one cannot, or if the user does not want to any more. */
 int crew_await_armed(struct crew *crew, struct err *e);
@@ -54,8 +58,9 @@ void crew_take_wishes(struct crew *crew);
 /* From here on the signals of a capture wait until a crew takes them. */
 void crew_block_signals(void);
 
-/* A watch process that was killed gets a successor. */
+/* A watch process that was killed gets a successor, and who is to wait for the thaw. */
 void crew_check_watcher(struct crew *crew);
+void crew_check_thawer(struct crew *crew);
 
 /* Lets who waits for the output end, until UNTIL at most. Returns 0, or why it cannot be written.
  */

@@ -87,7 +87,9 @@ static int engine_arm_thaw(struct engine *g, struct err *e)
 {
 	if (!g->c.plan->fsfreeze_safe || g->c.trial)
 		return 0;
-	return thaw_start(&g->crew.thaw, &g->c, g->finish.outdir, e);
+	return thaw_arm(&g->crew.thaw, &g->c, g->finish.outdir, e) < 0
+		       ? e->code
+		       : crew_start_thawer(&g->crew, e);
 }
 
 /* Before the start, while there is time to do something about it. */
@@ -232,6 +234,7 @@ static void engine_tick(struct engine *g)
 	g->ticked = now;
 	engine_show(g);
 	crew_check_watcher(&g->crew);
+	crew_check_thawer(&g->crew);
 	engine_check_rings(g);
 	if (now - g->anchored < ANCHOR_EVERY)
 		return;

@@ -63,7 +63,7 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main,
 /* What is kept in memory can wait for the file system that it goes to. */
 static int finish_await_thaw(struct finish *f, struct err *e)
 {
-	if (f->crew->thaw.fd < 0)
+	if (!f->crew->thaw)
 		return 0;
 	f->capture->board->stage = STAGE_THAW;
 	console_line(f->crew->console,

@@ -12,12 +12,17 @@ static const char *const freeze_words[FREEZE_WHATS] = {
 	[THAWING] = "thawing",   [THAWED] = "thawed", [NOT_THAWED] = "not-thawed",
 };
 
+static void freezeline_ms(const char *what, uint64_t ns, FILE *out)
+{
+	if (ns)
+		fprintf(out, " %s=%llu.%03llums", what, (unsigned long long)(ns / NS_PER_MS),
+			(unsigned long long)(ns / NS_PER_US % 1000));
+}
+
 static void freezeline_how(const struct freeze *f, FILE *out)
 {
-	if (f->took)
-		fprintf(out, " %s=%llu.%03llums", f->what == THAWED ? "was-frozen" : "after",
-			(unsigned long long)(f->took / NS_PER_MS),
-			(unsigned long long)(f->took / NS_PER_US % 1000));
+	freezeline_ms("after", f->took, out);
+	freezeline_ms("was-frozen", f->was_frozen, out);
 	if (f->error)
 		fprintf(out, " error=%s", strerrorname_np(f->error) ?: "?");
 	if (f->unseen)

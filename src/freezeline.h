@@ -28,9 +28,10 @@ struct freeze {
 	unsigned fd;
 	char comm[COMM_SIZE];
 	struct mount mount;
-	uint64_t took; /* ns: the call, or of THAWED for how long it was frozen; 0: not known */
-	int error;     /* of the call */
-	bool unseen;   /* how the call ended */
+	uint64_t took;       /* ns: the call; 0: it goes on */
+	uint64_t was_frozen; /* ns: of THAWED, 0: not known */
+	int error;           /* of the call */
+	bool unseen;         /* how the call ended */
 };
 
 /* The line. */

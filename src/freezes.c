@@ -372,7 +372,7 @@ static void freezes_rest(struct freezes *f)
 	uint64_t now = clock_boot();
 	int pid = freezetable_under_way(f->table, now > LOST_AFTER ? now - LOST_AFTER : 0);
 
-	if (pid && !call_is_under_way(pid))
+	if (pid && !f->n && !call_is_under_way(pid))
 		freezetable_lose(f->table, now, pid);
 	if (!f->on || f->n || freezetable_under_way(f->table, now) || !freezes_switch(f, "0"))
 		return;

@@ -122,8 +122,20 @@ static int freezesafe_pid_file(const char *file, struct err *e)
 	return e->code ? err_exit(e, EXIT_USAGE) : 0;
 }
 
+/* Between two captures the recipe is read again, and processes are forked. */
+static int freezesafe_repeats(const struct plan *plan, struct err *e)
+{
+	if (plan->max_bundles < 2)
+		return 0;
+	err_set(e, "fsfreeze_safe does not go with max_bundles: another capture would begin while "
+		   "something is frozen");
+	return err_exit(e, EXIT_USAGE);
+}
+
 int freezesafe_check(const struct plan *plan, const struct options *options, struct err *e)
 {
+	if (plan->fsfreeze_safe && freezesafe_repeats(plan, e) < 0)
+		return e->code;
 	if (plan->fsfreeze_safe && options->pid_file &&
 	    freezesafe_pid_file(options->pid_file, e) < 0)
 		return e->code;

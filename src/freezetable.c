@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALLS_MAX 64
-#define FROZEN_MAX 1024
+#define CALLS_MAX 1024
+#define HELD_MAX 1024
 
-struct frozen {
+struct held {
 	struct mount mount;
 	int pid; /* who has frozen it */
 	unsigned fd;
@@ -18,8 +18,8 @@ struct freezetable {
 	void *arg;
 	struct freezecall calls[CALLS_MAX]; /* under way, oldest first */
 	size_t n_calls;
-	struct frozen frozen[FROZEN_MAX];
-	size_t n_frozen;
+	struct held held[HELD_MAX];
+	size_t n_held;
 };
 
 int freezetable_create(struct freezetable **ret, freeze_said *said, void *arg, struct err *e)
@@ -53,63 +53,71 @@ void freezetable_begin(struct freezetable *t, const struct freezecall *call)
 {
 	struct freeze freeze = freeze_of(call, call->cmd == FREEZE_ASKED ? FREEZING : THAWING);
 
-	/* of a thaw, which takes no time, it is known at the end only */
-	if (call->cmd == FREEZE_ASKED)
-		t->said(t->arg, call->time, &freeze);
+	t->said(t->arg, call->time, &freeze);
 	if (t->n_calls < CALLS_MAX)
 		t->calls[t->n_calls++] = *call;
 }
 
-static bool frozen_is_of(const struct frozen *frozen, const struct mount *mount)
+static bool held_is_of(const struct held *held, const struct mount *mount)
 {
-	return frozen->mount.major == mount->major && frozen->mount.minor == mount->minor;
+	return held->mount.major == mount->major && held->mount.minor == mount->minor;
 }
 
-static struct frozen *frozen_find(struct freezetable *t, const struct mount *mount)
+static struct held *held_find(struct freezetable *t, const struct mount *mount)
 {
-	for (size_t i = 0; *mount->type && i < t->n_frozen; i++)
-		if (frozen_is_of(&t->frozen[i], mount))
-			return &t->frozen[i];
+	for (size_t i = 0; *mount->type && i < t->n_held; i++)
+		if (held_is_of(&t->held[i], mount))
+			return &t->held[i];
 	return NULL;
 }
 
 /* Who thawed one may be gone, or have another file under that number, before anyone could look:
- * then it is the only one there is, or the one that it has frozen. */
-static struct frozen *frozen_guess(struct freezetable *t, const struct freezecall *call)
+ * then it is the only one there is, or the only one that it has frozen by that number. */
+static struct held *held_guess(struct freezetable *t, const struct freezecall *call)
 {
-	if (t->n_frozen == 1)
-		return &t->frozen[0];
-	for (size_t i = 0; i < t->n_frozen; i++)
-		if (t->frozen[i].pid == call->pid && t->frozen[i].fd == call->fd)
-			return &t->frozen[i];
-	return NULL;
+	struct held *found = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_held; i++)
+		if (t->held[i].pid == call->pid && t->held[i].fd == call->fd && ++n)
+			found = &t->held[i];
+	if (n == 1)
+		return found;
+	return t->n_held == 1 ? &t->held[0] : NULL;
 }
 
-static void freezetable_add(struct freezetable *t, const struct freezecall *call)
+/* Whether what was looked up is of the call, and not of what its task did after that. */
+static bool call_is_sure(const struct freezecall *call, uint64_t ended)
 {
-	if (t->n_frozen < FROZEN_MAX)
-		t->frozen[t->n_frozen++] = (struct frozen) {
-			.mount = call->mount, .pid = call->pid, .fd = call->fd, .since = call->time
-		};
+	return *call->mount.type && call->looked < ended;
+}
+
+static void freezetable_add(struct freezetable *t, const struct freezecall *call, uint64_t time,
+			    struct freeze *freeze)
+{
+	if (!call_is_sure(call, time))
+		freeze->mount = (struct mount) { 0 };
+	if (t->n_held < HELD_MAX)
+		t->held[t->n_held++] = (struct held) { .mount = freeze->mount,
+						       .pid = call->pid,
+						       .fd = call->fd,
+						       .since = call->time };
 }
 
 /* Completes what is known of the thaw that CALL was. */
 static void freezetable_remove(struct freezetable *t, const struct freezecall *call, uint64_t time,
 			       struct freeze *freeze)
 {
-	bool sure = *call->mount.type && call->looked < time;
-	struct frozen *frozen = frozen_find(t, &call->mount);
+	bool sure = call_is_sure(call, time);
+	struct held *held = sure ? held_find(t, &call->mount) : held_guess(t, call);
 
-	if (!frozen && !sure)
-		frozen = frozen_guess(t, call);
-	if (!frozen && !sure) /* another's, by now */
+	if (!held && !sure) /* what was looked up may be another's */
 		freeze->mount = (struct mount) { 0 };
-	freeze->took = 0;
-	if (!frozen)
+	if (!held)
 		return;
-	freeze->mount = frozen->mount;
-	freeze->took = time - frozen->since;
-	*frozen = t->frozen[--t->n_frozen];
+	freeze->mount = held->mount;
+	freeze->was_frozen = time - held->since;
+	*held = t->held[--t->n_held];
 }
 
 static struct freezecall *call_find(struct freezetable *t, int pid)
@@ -154,7 +162,7 @@ static void call_end(struct freezetable *t, struct freezecall *call, uint64_t ti
 		freeze.what = freezes ? NOT_FROZEN : NOT_THAWED;
 		freeze.error = (int)-result;
 	} else if (freezes) {
-		freezetable_add(t, call);
+		freezetable_add(t, call, time, &freeze);
 	} else {
 		freezetable_remove(t, call, time, &freeze);
 	}

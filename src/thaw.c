@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "auto.h"
@@ -10,6 +11,7 @@
 #include "follower.h"
 #include "freezeline.h"
 #include "freezes.h"
+#include "frozenset.h"
 #include "io.h"
 #include "memory.h"
 #include "mounts.h"
@@ -19,37 +21,58 @@
 	(5 * 60 * NS_PER_S) /* how long other file systems are waited for: to write would hold \
 			       up who goes on to freeze this one */
 
-/* What it is given. */
 struct thaw {
-	const char *log; /* the one of freezes, with its ring */
-	int dir;         /* of the output */
-	const char *id;
+	char *log; /* the one of freezes, with its ring */
+	int dir;   /* of the output */
+	char name[64];
+	struct frozenset set; /* in its process */
 };
 
-/* How many file systems are frozen, or being frozen. */
-static size_t thaw_count(struct follower *follower, size_t frozen)
+int thaw_arm(struct thaw **ret, struct capture *c, const char *outdir, struct err *e)
+{
+	autoclose int dir = io_open_dir(AT_FDCWD, outdir, e);
+	struct thaw *thaw;
+
+	if (dir < 0)
+		return dir;
+	if (mount_is_in_memory(dir))
+		return 0;
+	thaw = *ret = calloc(1, sizeof(*thaw));
+	if (!thaw)
+		return err_set(e, "no memory");
+	thaw->dir = take_fd(&dir);
+	snprintf(thaw->name, sizeof(thaw->name), ".tracer-%s", c->state->id);
+	return freezes_arm(c, capture_instance(c->state, ".thaw").text, &thaw->log, e);
+}
+
+void thaw_free(struct thaw *thaw)
+{
+	if (!thaw)
+		return;
+	close(thaw->dir);
+	free(thaw->log);
+	free(thaw);
+}
+
+/* Returns -EPIPE if nobody follows them any more. */
+static int thaw_take(struct thaw *thaw, struct follower *follower)
 {
 	struct followed line;
 	struct freeze freeze;
 	const char *rest;
+	int more;
 
-	while (follower_next(follower, &line) > 0) {
-		if (!line.text || !freezeline_read(&freeze, line.text, &rest))
-			continue;
-		if (freeze.what == FREEZING)
-			frozen++;
-		else if (frozen && (freeze.what == NOT_FROZEN || freeze.what == THAWED))
-			frozen--;
-	}
-	return frozen;
+	while ((more = follower_next(follower, &line)) > 0)
+		if (line.text && freezeline_read(&freeze, line.text, &rest))
+			frozenset_take(&thaw->set, &freeze, rest, line.time);
+	return more;
 }
 
-/* Until the engine says stop and nothing is frozen; false if the engine is gone. */
-static bool thaw_watch(struct follower *follower, int engine)
+/* Until the engine says stop and nothing is frozen. Returns 1 then, 0 if the engine is gone. */
+static int thaw_watch(struct thaw *thaw, struct follower *follower, int engine, struct err *e)
 {
 	uint64_t until = UINT64_MAX;
 	struct message message;
-	size_t frozen = 0;
 
 	for (;;) {
 		struct pollfd fds[] = { { .fd = engine, .events = POLLIN },
@@ -57,55 +80,49 @@ static bool thaw_watch(struct follower *follower, int engine)
 		int r;
 
 		poll(fds, countof(fds), until == UINT64_MAX ? -1 : 1000);
-		frozen = thaw_count(follower, frozen);
+		if (thaw_take(thaw, follower) < 0)
+			return err_set(e, "the process that follows freezes is gone");
 		r = message_receive(engine, &message);
 		if (r < 0)
-			return false;
+			return 0;
 		if (r > 0 && message.type == MESSAGE_STOP)
 			until = clock_boot() + THAW_OTHERS;
-		if (until != UINT64_MAX && (!frozen || clock_boot() > until))
-			return true;
+		if (until != UINT64_MAX && (!thaw->set.n || clock_boot() > until))
+			return 1;
 	}
 }
 
-/* Whoever makes a file on a frozen file system waits for its thaw. */
+/* Whoever makes a file on a frozen file system waits for its thaw. One without a name is gone by
+ * itself; not all have that. */
 static int thaw_write(const struct thaw *thaw, struct err *e)
 {
-	char name[64];
+	autoclose int fd = openat(thaw->dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 
-	snprintf(name, sizeof(name), ".tracer-%s", thaw->id);
-	if (io_create_file(thaw->dir, name, "", 0, e) < 0)
+	if (fd >= 0)
+		return 0;
+	if (io_create_file(thaw->dir, thaw->name, "", 0, e) < 0)
 		return e->code;
-	return unlinkat(thaw->dir, name, 0) < 0 ? err_sys(e, "cannot remove '%s'", name) : 0;
+	return unlinkat(thaw->dir, thaw->name, 0) < 0 ? err_sys(e, "cannot remove '%s'", thaw->name)
+						      : 0;
 }
 
 static int thaw_main(void *arg, int engine, struct err *e)
 {
-	const struct thaw *thaw = arg;
+	struct thaw *thaw = arg;
 	struct follower *follower;
-	int r = 0;
+	int r;
 
 	if (memory_lock(e) < 0 || follower_open(&follower, thaw->log, FOLLOW_NOW, e) < 0)
 		return e->code;
 	message_send(engine, MESSAGE_ARMED, "");
-	if (thaw_watch(follower, engine))
+	r = thaw_watch(thaw, follower, engine, e);
+	if (r > 0)
 		r = thaw_write(thaw, e);
 	follower_close(follower);
 	return r;
 }
 
-int thaw_start(struct worker *w, struct capture *c, const char *outdir, struct err *e)
+int thaw_start(struct thaw *thaw, struct worker *w, struct err *e)
 {
-	autoclose int dir = io_open_dir(AT_FDCWD, outdir, e);
-	struct thaw thaw = { .dir = dir, .id = c->state->id };
-	autofree char *log = NULL;
-
-	if (dir < 0)
-		return dir;
-	if (mount_is_in_memory(dir))
-		return 0;
-	if (freezes_arm(c, capture_instance(c->state, ".thaw").text, &log, e) < 0)
-		return e->code;
-	thaw.log = log;
-	return worker_start(w, "thaw", thaw_main, &thaw, &dir, 1, e);
+	return worker_start(w, "thaw", thaw_main, thaw, &thaw->dir, 1, e);
 }

@@ -6,7 +6,16 @@
 #include "err.h"
 #include "worker.h"
 
-/* Engine: starts it for an output directory that can be frozen; for one in memory nobody has to
- * wait, and W stays as it is. It says when it is armed. Told to stop, it ends as soon as nothing is
- * frozen, as far as it has seen, and OUTDIR can be written. */
-int thaw_start(struct worker *w, struct capture *c, const char *outdir, struct err *e);
+struct thaw;
+
+/* Engine: what it needs for an output directory that can be frozen. *ret is the caller's; it stays
+ * NULL for a directory in memory, for which nobody has to wait. */
+int thaw_arm(struct thaw **ret, struct capture *c, const char *outdir, struct err *e);
+
+/* NULL is fine. */
+void thaw_free(struct thaw *thaw);
+
+/* Starts its process, which says when it is armed. Told to stop, it ends as soon as nothing is
+ * frozen, as far as it has seen, and the directory can be written. A successor of one that was
+ * killed does not know what was frozen before. */
+int thaw_start(struct thaw *thaw, struct worker *w, struct err *e);

@@ -102,6 +102,28 @@ static void a_thaw_of_nobody_knows_which(void **state)
 	assert_int_equal(b->n, 0);
 }
 
+/* One that was frozen before anyone watched, or of which nobody knows which it is. */
+static void thaws_of_others(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, FROZEN_FOR("1000"));
+	line(b, 2000, "freezing 7:0 pid=5 fd=3" TAIL);
+	line(b, 2040, "frozen 7:0 pid=5 fd=3" TAIL);
+	line(b, 2100, "thawed 7:5 pid=9 fd=3" TAIL);
+	judge_reach(b->judge, 3001);
+	assert_int_equal(b->n, 1);
+	assert_false(b->fired[0].uncertain);
+	end(b);
+
+	begin(b, FROZEN_FOR("1000"));
+	line(b, 2000, "freezing 0:0 pid=5 fd=3" TAIL);
+	line(b, 2040, "frozen 0:0 pid=5 fd=3" TAIL);
+	line(b, 2100, "thawed 7:5 pid=9 fd=3" TAIL);
+	judge_reach(b->judge, 9000);
+	assert_int_equal(b->n, 0);
+}
+
 static void more_than_are_told_apart(void **state)
 {
 	struct bench *b = *state;
@@ -125,6 +147,7 @@ int main(void)
 		JUDGE_TEST(its_freeze_does_not_come_to_an_end),
 		JUDGE_TEST(what_is_thawed_or_refused_is_fine),
 		JUDGE_TEST(a_thaw_of_nobody_knows_which),
+		JUDGE_TEST(thaws_of_others),
 		JUDGE_TEST(more_than_are_told_apart),
 	};
 
