@@ -107,8 +107,11 @@ static int engine_arm(struct engine *g, struct err *e)
 {
 	struct state *state = g->c.state;
 
-	if (g->c.plan->fsfreeze_safe && memory_lock(e) < 0)
-		return e->code;
+	if (g->c.plan->fsfreeze_safe) {
+		memory_open_library();
+		if (memory_lock(e) < 0)
+			return e->code;
+	}
 	log_open(state->fd);
 	log_line("capture %s of plan %s", state->id, g->c.plan->sha256);
 	engine_tell_conflicts(g);

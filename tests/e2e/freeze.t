@@ -131,11 +131,18 @@ done
 mkdir -m 700 "/dev/shm/tracer-test-$$.out"
 at_exit rm -rf "/dev/shm/tracer-test-$$.out"
 ln -s "/dev/shm/tracer-test-$$.out" "$T/held"
+rm "$T/opens"
+"$provoke/opens" see / "$T/ext4" >>"$T/opens" 2>"$T/opens.err" 9<&- &
+opens=$!
+await 5 grep -q ready "$T/opens"
 capture held "$top/recipes/vm-snapshot.lua" limit=1s
+: >"$T/opens" # what it opened up to its start
 "$provoke/freezer" 60000 "$T/ext4" 9<&- >/dev/null &
 freezer=$!
 t "held: it ends while it is frozen" ended $pid 20
 t "held: exit code 0" code 0
+kill $opens
+t "held: nothing was opened on a disk to save and to seal" hasnt "$T/opens" '^[0-9]+ tracer'
 fsfreeze -u "$T/ext4"
 kill -9 $freezer
 t "held: the bundle unpacks" unpack held/ || finish

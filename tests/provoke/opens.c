@@ -1,6 +1,6 @@
-/* Sees what is opened on file systems: "opens see MOUNT..." says of each open "PID PATH", "opens
- * decide MOUNT..." is asked before each and permits all, as a scanner of files does. Until it is
- * ended; it says "ready" first. */
+/* Sees what is opened on file systems: "opens see MOUNT..." says of each open "PID COMM PATH",
+ * "opens decide MOUNT..." is asked before each and permits all, as a scanner of files does. Until
+ * it is ended; it says "ready" first. */
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/fanotify.h>
@@ -10,12 +10,20 @@
 
 static void show(const struct fanotify_event_metadata *event)
 {
-	char link[40], path[PATH_MAX];
+	char link[40], path[PATH_MAX], comm[32] = "?";
+	FILE *file;
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", event->fd);
 	n = readlink(link, path, sizeof(path) - 1);
-	say("%d %.*s", event->pid, n > 0 ? (int)n : 1, n > 0 ? path : "?");
+	snprintf(link, sizeof(link), "/proc/%d/comm", event->pid);
+	file = fopen(link, "re");
+	if (file) {
+		if (fscanf(file, "%31s", comm) != 1)
+			strcpy(comm, "?");
+		fclose(file);
+	}
+	say("%d %s %.*s", event->pid, comm, n > 0 ? (int)n : 1, n > 0 ? path : "?");
 }
 
 static void permit(int group, const struct fanotify_event_metadata *event)
