@@ -40,9 +40,9 @@ fields.ftrace = {
 -- It is a t.ftrace of two events, which the bundle has decoded.
 fields.syscalls = {
   role = "collect",
-  doc = "System calls of processes and of all that they fork, with names, arguments, results and how long each took; nobody is stopped for it.",
+  doc = "System calls, with names, arguments, results and how long each took; nobody is stopped for it.",
   name,
-  { "pid", types.list(types.pid), plan = "pids", doc = "Of these processes, with their threads.", from = "set_event_pid of tracefs" },
+  { "pid", types.list(types.pid), plan = "pids", doc = "Of these processes, with their threads and all that they fork.", from = "set_event_pid of tracefs" },
   {
     "comm", types.list(types.comm),
     doc = "Of the tasks of these names, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel",

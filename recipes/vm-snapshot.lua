@@ -1,11 +1,14 @@
 -- What held up the freeze of file systems for a snapshot, or its thaw, and how was the machine meanwhile?
 --
---   tracer vm-snapshot.lua [limit=60s] [every=1s] [keep=10m] [agent=0]
+--   tracer vm-snapshot.lua [limit=60s] [every=1s] [asleep=1s] [keep=10m] [agent=0]
 --
 -- Stops by itself when a file system is frozen for longer than LIMIT, and names who froze it; else the backup software
--- ends it with SIGTERM. AGENT is the process ID of that software: its system calls are recorded too, without holding it
+-- ends it with SIGTERM. EVERY is how often samples are taken, ASLEEP how often all tasks are looked through for those
+-- that cannot be woken. AGENT is the process ID of that software: its system calls are recorded too, without holding it
 -- up. The bundle is written when nothing is frozen; with -o on a tmpfs, like /dev/shm, at once.
-local limit, every, keep, agent = t.args { "limit:duration=60s", "every:duration=1s", "keep:duration=10m", "agent:integer=0" }
+local limit, every, asleep, keep, agent = t.args {
+  "limit:duration=60s", "every:duration=1s", "asleep:duration=1s", "keep:duration=10m", "agent:integer=0",
+}
 
 local calls
 if agent ~= 0 then
@@ -30,7 +33,7 @@ return {
       t.try { "/proc/schedstat", "/proc/pressure/cpu", "/proc/pressure/io", "/proc/pressure/memory" },
     },
     -- who waits for a file system that is frozen, and where
-    t.tasks { name = "asleep", state = "D", every = "1s", keep = keep },
+    t.tasks { name = "asleep", state = "D", every = asleep, keep = keep },
     t.tasks { name = "holder", pid = "{pid}" },
     t.files { name = "system", at = "both", "/proc/mounts", "/proc/locks", "/proc/partitions", "/proc/swaps" },
     calls or {},

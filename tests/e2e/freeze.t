@@ -1,7 +1,7 @@
 # Captures around the freeze of file systems, with everything of theirs on what is frozen. $FREEZE_MS is for how long
 # (6 s; make freeze: 30), $FREEZE_EVERY how often samples are taken (500ms; 100ms).
 . "$(dirname "$0")/../lib.sh"
-need fsfreeze jq
+need fsfreeze jq trace-cmd
 
 freeze_ms=${FREEZE_MS:-6000} every=${FREEZE_EVERY:-500ms}
 P=/dev/shm/tracer-test-$$ # pid files: they are on a tmpfs
@@ -236,4 +236,41 @@ capture link "$T/link.lua" --max-time 1s
 t "link: it ends" ended $pid 20
 t "link: the bundle unpacks" unpack link || finish
 t "link: what a link leads to is not read" has "$b/files/stop/ERRORS-files.txt" "on a disk"
+
+### contrib/backup-monitor, as a configuration file says
+monitor() { TRACER=$tracer run "$top/contrib/backup-monitor" "$@"; }
+cat >"$T/monitor.conf" <<CONF
+[Other]
+Run = no
+[monitor] ; names in any case
+# Run = no
+run: Yes
+Strace = 1  # a word
+Location = $T/xfs/out
+CONF
+rm -rf "$T/xfs/out" && mkdir "$T/xfs/out"
+cat >"$T/backup" <<SH
+read -r line
+echo "\$line"
+"$provoke/freezer" 500 "$T/xfs" "$T/ext4"
+exit 7
+SH
+TRACER=$tracer timeout 60 "$top/contrib/backup-monitor" "$T/monitor.conf" sh "$T/backup" <<<"from outside" >"$T/out" 2>"$T/err" 9<&-
+rc=$?
+t "monitor: the command's exit code" code 7
+t "monitor: its input and output" has "$T/out" '^from outside$'
+t "monitor: it froze and thawed" is "$(grep -c ' 0$' "$T/out")" 4
+await 20 test -e "$T/xfs/out/backup-monitor.log"
+t "monitor: the log says how it ended" has "$T/xfs/out/backup-monitor.log" 'exit code 5'
+t "monitor: the bundle unpacks" bundle_of xfs || finish
+t "monitor: both freezes are there" is "$(grep -c ' frozen .*comm=freezer' "$b/logs/freezes.log")" 2
+t "monitor: the command's calls are there, with their names" has "$b/syscalls/agent.txt" 'freezer-[0-9]+ ioctl\(fd: [0-9]+, cmd: FIFREEZE, arg: 0\) = 0 <0\.'
+t "monitor: and those of what it ran" has "$b/syscalls/agent.txt" 'execve\(filename: 0x[0-9a-f]+, argv: 0x[0-9a-f]+, envp: 0x[0-9a-f]+\) = 0'
+t "monitor: trace-cmd reads them" is "$(trace-cmd report -i "$b/syscalls/agent.dat" 2>/dev/null | grep -c 'NR 16 .*c0045877')" 2
+echo "Run = yes" >"$T/other.conf"
+monitor "$T/other.conf" sh -c 'exit 3'
+t "monitor: a Run of no section is none" code 3
+monitor "$T/nothing.conf" sh -c 'exit 4'
+t "monitor: without a configuration the command runs" code 4
+t "monitor: nothing is left in /dev/shm" is "$(ls -d /dev/shm/backup-monitor.* 2>/dev/null)" ""
 finish
