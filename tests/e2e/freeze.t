@@ -196,8 +196,8 @@ t "left: the bundle is whole" "$tracer" verify "$T"/recovered/*.tar.zst
 "$provoke/opens" decide "$T/xfs" >"$T/decide" 9<&- &
 decides=$!
 await 5 grep -q ready "$T/decide"
-cp "$(command -v sleep)" "$T/postgres"
-"$T/postgres" 60 9<&- &
+cp "$provoke/freezer" "$T/postgres" # of what cannot be frozen: it sleeps
+"$T/postgres" 60000 /dev/shm >/dev/null 9<&- &
 database=$!
 run "$tracer" check -o "$T/ext4" "$top/recipes/vm-snapshot.lua"
 t "check names who decides on opens" has "$T/out" "'opens' \(pid $decides\) decides on what others open on '$T/xfs' \(fanotify\)"
