@@ -192,6 +192,24 @@ fsfreeze -u "$T/ext4"
 t "left: it says how to go on" has "$T/left.err" "tracer recover $id"
 t "left: the bundle is whole" "$tracer" verify "$T"/recovered/*.tar.zst
 
+### who is to wait for the thaw is killed: a successor waits
+rm -rf "$T/ext4/out"
+around ext4 "$top/recipes/vm-snapshot.lua" limit=30s
+engine=$pid
+thawer=$(pgrep -P $engine tracer-thaw)
+kill -9 "$thawer"
+await 10 pgrep -P $engine tracer-thaw
+t "successor: there is one" not is "$(pgrep -P $engine tracer-thaw)" "$thawer"
+sleep 0.5
+fsfreeze -f "$T/ext4"
+kill -TERM $engine
+sleep 1
+t "successor: it waits for the thaw" is "$(pgrep -P $engine tracer-save)" ""
+fsfreeze -u "$T/ext4"
+t "successor: the capture ends" ended $engine 20
+t "successor: exit code 5" code 5
+t "successor: nothing else is in the output" is "$(ls -A "$T/ext4/out" | wc -l)" 1
+
 ### who could hold up a freeze is told before the start
 "$provoke/opens" decide "$T/xfs" >"$T/decide" 9<&- &
 decides=$!
@@ -227,6 +245,12 @@ refused "a line of such a log" "t.log 'freezes'" "t.line { '$T/ext4/log', text =
 echo 1 >"$T/ext4/number"
 refused "a gauge on a disk" "t.log 'freezes'" "t.gauge { '$T/ext4/number', above = 5 }" "cannot be read"
 refused "its pid file on a disk" "t.log 'freezes'" "" "with fsfreeze_safe name one on a tmpfs" --pid-file "$T/ext4/pid"
+recipe several <<LUA
+-- May it go on?
+return { fsfreeze_safe = true, max_bundles = 2, collect = { t.log "freezes" }, stop = { t.frozen { over = "1s" } } }
+LUA
+run "$tracer" check "$T/several.lua"
+t "refused: several captures" sentence "does not go with max_bundles"
 ln -s "$T/ext4/log" "/dev/shm/tracer-test-$$.out/link"
 recipe link <<LUA
 -- Is it read through a link?
