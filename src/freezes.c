@@ -45,8 +45,9 @@ struct moment {
 	enum { CALL_BEGINS, CALL_ENDS, CALL_SHOWS } what;
 	uint64_t time;
 	long result;
-	unsigned long dev;      /* the kernel's: 12 and 20 bits */
-	struct freezecall call; /* of one that begins; of others its `pid` */
+	unsigned long dev; /* the kernel's: 12 and 20 bits */
+	int pid;
+	struct freezecall *call; /* of one that begins; allocated */
 };
 
 struct freezes {
@@ -142,6 +143,8 @@ static void freezes_close(struct freezes *f)
 	for (unsigned cpu = 0; f->raw && cpu < f->n_cpus; cpu++)
 		if (f->raw[cpu] >= 0)
 			close(f->raw[cpu]);
+	for (size_t i = 0; i < f->n; i++)
+		free(f->moments[i].call);
 	freezetable_free(f->table);
 	format_free(f->begins);
 	format_free(f->starts);
@@ -247,8 +250,6 @@ static bool freezes_knows(const struct freezes *f, const struct ringpage_record 
 
 	if (id == f->begins->id) {
 		m->what = CALL_BEGINS;
-		m->call.fd = (unsigned)freezes_field(f->begins, "fd", record);
-		m->call.cmd = (uint32_t)freezes_field(f->begins, "cmd", record);
 	} else if (id == f->after[ENDS]->id) {
 		m->what = CALL_ENDS;
 		m->result = (long)freezes_field(f->after[ENDS], "ret", record);
@@ -261,22 +262,36 @@ static bool freezes_knows(const struct freezes *f, const struct ringpage_record 
 	return true;
 }
 
+static struct freezecall *freezes_begin(struct freezes *f, const struct ringpage_record *record,
+					int pid)
+{
+	struct freezecall *call = calloc(1, sizeof(*call));
+
+	f->on = true;
+	if (!call)
+		return NULL;
+	*call = (struct freezecall) { .time = record->time,
+				      .pid = pid,
+				      .fd = (unsigned)freezes_field(f->begins, "fd", record),
+				      .cmd = (uint32_t)freezes_field(f->begins, "cmd", record) };
+	freezes_look_up(f, call);
+	return call;
+}
+
 static void freezes_take_record(struct freezes *f, const struct ringpage_record *record)
 {
 	struct moment m = { .time = record->time };
 
 	if (!freezes_knows(f, record, &m))
 		return;
-	m.call.time = record->time;
-	m.call.pid = (int)freezes_field(f->begins, "common_pid", record);
-	if (m.what == CALL_BEGINS) {
-		f->on = true;
-		freezes_look_up(f, &m.call);
-	}
+	m.pid = (int)freezes_field(f->begins, "common_pid", record);
+	if (m.what == CALL_BEGINS)
+		m.call = freezes_begin(f, record, m.pid);
+	f->missed |= f->n == MOMENTS_MAX || (m.what == CALL_BEGINS && !m.call);
 	if (f->n < MOMENTS_MAX)
 		f->moments[f->n++] = m;
 	else
-		f->missed = true;
+		free(m.call);
 }
 
 static void freezes_read(struct freezes *f)
@@ -316,8 +331,19 @@ static void freezes_show(struct freezes *f, const struct moment *m)
 {
 	struct mount mount = { .major = m->dev >> 20, .minor = m->dev & 0xfffff };
 
-	if (freezetable_wants_mount(f->table, m->call.pid) && mounts_each(mount_is_on, &mount) > 0)
-		freezetable_name(f->table, m->call.pid, &mount);
+	if (freezetable_wants_mount(f->table, m->pid) && mounts_each(mount_is_on, &mount) > 0)
+		freezetable_name(f->table, m->pid, &mount);
+}
+
+static void freezes_tell_one(struct freezes *f, const struct moment *m)
+{
+	if (m->what == CALL_BEGINS && m->call)
+		freezetable_begin(f->table, m->call);
+	else if (m->what == CALL_ENDS)
+		freezetable_end(f->table, m->time, m->pid, m->result);
+	else if (m->what == CALL_SHOWS)
+		freezes_show(f, m);
+	free(m->call);
 }
 
 /* What is older than UNTIL is there whole: it is told in its order. */
@@ -326,16 +352,8 @@ static void freezes_tell(struct freezes *f, uint64_t until)
 	size_t told = 0;
 
 	qsort(f->moments, f->n, sizeof(*f->moments), moment_order);
-	for (; told < f->n && f->moments[told].time < until; told++) {
-		const struct moment *m = &f->moments[told];
-
-		if (m->what == CALL_BEGINS)
-			freezetable_begin(f->table, &m->call);
-		else if (m->what == CALL_ENDS)
-			freezetable_end(f->table, m->time, m->call.pid, m->result);
-		else
-			freezes_show(f, m);
-	}
+	for (; told < f->n && f->moments[told].time < until; told++)
+		freezes_tell_one(f, &f->moments[told]);
 	f->n -= told;
 	memmove(f->moments, f->moments + told, f->n * sizeof(*f->moments));
 }

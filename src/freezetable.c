@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALLS_MAX 1024
-#define HELD_MAX 1024
+#define CALLS_MAX 128
+#define HELD_MAX 512
 
 struct held {
 	struct mount mount;

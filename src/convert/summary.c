@@ -5,10 +5,14 @@
 
 #include "auto.h"
 #include "convert/convert.h"
+#include "freezeline.h"
+#include "freezes.h"
 #include "io.h"
 #include "manifest.h"
 #include "sandbox.h"
 #include "units.h"
+
+#define FREEZES_SHOWN 40
 
 static void summary_stop(FILE *out, const json_t *manifest)
 {
@@ -118,10 +122,15 @@ static void summary_source(FILE *out, const json_t *source, json_int_t stop)
 		summary_hole(out, hole, stop);
 }
 
+/* The boot clock at the stop. */
+static json_int_t summary_stopped(const json_t *manifest)
+{
+	return manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "boot");
+}
+
 static void summary_sources(FILE *out, const json_t *manifest)
 {
-	json_int_t stop =
-		manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "boot");
+	json_int_t stop = summary_stopped(manifest);
 	size_t i;
 	json_t *source;
 
@@ -141,12 +150,41 @@ static void summary_conversions(FILE *out, const json_t *manifest)
 				manifest_text(done, "outcome"), manifest_text(done, "note"));
 }
 
+/* Of the log of freezes all that has come to an end: "UTC SECONDS.NANOSECONDS LEVEL TEXT" a line.
+ */
+static void summary_freezes(FILE *out, FILE *log, json_int_t stop)
+{
+	unsigned long long seconds, ns;
+	struct freeze freeze;
+	char line[4096];
+	const char *rest;
+	size_t n = 0;
+	int at;
+
+	while (fgets(line, sizeof(line), log)) {
+		at = 0;
+		if (sscanf(line, "%*s %llu.%9llu %*s %n", &seconds, &ns, &at) != 2 || !at ||
+		    !freezeline_read(&freeze, line + at, &rest) || freeze.what == FREEZING ||
+		    freeze.what == THAWING)
+			continue;
+		if (n++ == 0)
+			fputs("\nFrozen and thawed, in seconds to the stop\n", out);
+		if (n <= FREEZES_SHOWN)
+			fprintf(out, "  %+12.3f  %s",
+				((double)(seconds * NS_PER_S + ns) - (double)stop) / NS_PER_S,
+				line + at);
+	}
+	if (n > FREEZES_SHOWN)
+		fprintf(out, "  and %zu more in logs/freezes.log\n", n - FREEZES_SHOWN);
+}
+
 static const char summary_files[] =
 	"\nWhat is in here\n"
 	"  last.txt           the last moments, all sources interleaved: read this first\n"
 	"  manifest.json      all of this page as data, clocks, losses, a SHA-256 for each file\n"
 	"  trace/NAME.dat     kernel events: trace-cmd report -i NAME.dat, kernelshark NAME.dat\n"
 	"  trace/NAME.txt     the same as text: less, ui.perfetto.dev\n"
+	"  syscalls/NAME.txt  system calls with arguments, results and how long they took\n"
 	"  packets/*.pcapng   packets: wireshark, tshark -r\n"
 	"  samples/ files/    copies of /proc, /sys and other files; samples under their time\n"
 	"  tasks/ sockets/    tasks with their stacks, sockets with tcp_info; commands/ what was "
@@ -157,7 +195,7 @@ static const char summary_files[] =
 	"  recipe/            what was asked for: the recipe and its plan\n"
 	"  tracer.log         what tracer itself did\n";
 
-static void summary_write(FILE *out, const json_t *manifest)
+static void summary_write(FILE *out, const json_t *manifest, FILE *freezes)
 {
 	const json_t *recipe = json_object_get(manifest, "recipe");
 	const json_t *host = json_object_get(manifest, "host");
@@ -170,6 +208,8 @@ static void summary_write(FILE *out, const json_t *manifest)
 	summary_stop(out, manifest);
 	summary_faults(out, manifest);
 	summary_sources(out, manifest);
+	if (freezes)
+		summary_freezes(out, freezes, summary_stopped(manifest));
 	summary_conversions(out, manifest);
 	fputs(summary_files, out);
 	fprintf(out, "\nPlan %s\n", manifest_text(recipe, "plan_sha256"));
@@ -177,13 +217,15 @@ static void summary_write(FILE *out, const json_t *manifest)
 
 static int summary_run(int bundledir, const char *path, struct err *e)
 {
-	autofclose FILE *out = NULL;
+	autofclose FILE *out = NULL, *freezes = NULL;
 	json_t *manifest;
 	int fd;
 
 	(void)path;
 	if (manifest_read(&manifest, bundledir, e) < 0)
 		return e->code;
+	fd = openat(bundledir, "logs/" FREEZES_LOG ".log", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	freezes = fd < 0 ? NULL : fdopen(fd, "r");
 	unlinkat(bundledir, "summary.txt", 0);
 	fd = io_create(bundledir, "summary.txt", e);
 	out = fd < 0 ? NULL : fdopen(fd, "w");
@@ -191,7 +233,7 @@ static int summary_run(int bundledir, const char *path, struct err *e)
 		json_decref(manifest);
 		return fd < 0 ? e->code : err_set(e, "cannot write summary.txt");
 	}
-	summary_write(out, manifest);
+	summary_write(out, manifest, freezes);
 	json_decref(manifest);
 	return fflush(out) ? err_sys(e, "cannot write summary.txt") : 0;
 }

@@ -114,6 +114,7 @@ for fs in ext4 xfs; do
 	t "$fs: the freeze was asked for when it was" near "$(stamp "$log" freezing "$dev")" "$asked"
 	t "$fs: it was frozen when it was" near "$(stamp "$log" frozen "$dev")" "$frozen"
 	t "$fs: its line names who and what" has "$log" " frozen $dev pid=$freezer fd=[0-9]+ after=.*comm=freezer type=$fs mount=$T/$fs$"
+	t "$fs: the summary has it" has "$b/summary.txt" "^ +-[0-9.]+  frozen $dev pid=$freezer"
 	t "$fs: last.txt has it among the others" has "$b/last.txt" "freezes .*frozen $dev"
 	[ $fs = ext4 ] || continue # the other one has ended before the thaw
 	t "$fs: it was thawed when it was" near "$(stamp "$log" thawed "$dev")" "$freed"
