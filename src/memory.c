@@ -1,6 +1,7 @@
 #include "memory.h"
 
 #include <iconv.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -19,7 +20,7 @@ void memory_open_library(void)
 {
 	iconv_t sets = iconv_open("UTF-8", "ISO-8859-1");
 
-	if (sets != (iconv_t)-1)
+	if ((intptr_t)sets != -1)
 		iconv_close(sets);
 	tzset();
 }
