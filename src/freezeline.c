@@ -21,7 +21,8 @@ static void freezeline_ms(const char *what, uint64_t ns, FILE *out)
 
 static void freezeline_how(const struct freeze *f, FILE *out)
 {
-	freezeline_ms("after", f->took, out);
+	if (!f->unseen)
+		freezeline_ms("after", f->took, out);
 	freezeline_ms("was-frozen", f->was_frozen, out);
 	if (f->error)
 		fprintf(out, " error=%s", strerrorname_np(f->error) ?: "?");
@@ -41,6 +42,10 @@ void freezeline_write(const struct freeze *f, char *text, size_t room)
 	freezeline_how(f, out);
 	fputs(" comm=", out);
 	text_put(out, f->comm, strlen(f->comm));
+	if (f->parent) {
+		fprintf(out, " parent=%d parent-comm=", f->parent);
+		text_put(out, f->parent_comm, strlen(f->parent_comm));
+	}
 	fprintf(out, " type=%s mount=", *f->mount.type ? f->mount.type : "?");
 	text_put(out, *f->mount.point ? f->mount.point : "?",
 		 *f->mount.point ? strlen(f->mount.point) : 1);

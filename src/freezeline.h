@@ -1,6 +1,7 @@
 /* What happens to a file system that is frozen or thawed, as a line of the log "freezes":
  *
- *     frozen 7:0 pid=1755 fd=3 after=43.288ms comm=fsfreeze type=ext4 mount=/mnt/data
+ *     frozen 7:0 pid=1755 fd=3 after=43.288ms comm=fsfreeze parent=1700 parent-comm=backup
+ *     type=ext4 mount=/mnt/data
  *
  * The device is 0:0 where it is not known which one it was. */
 #pragma once
@@ -27,6 +28,8 @@ struct freeze {
 	int pid; /* of the task that asked */
 	unsigned fd;
 	char comm[COMM_SIZE];
+	int parent; /* the process that has started it, 0: not known */
+	char parent_comm[COMM_SIZE];
 	struct mount mount;
 	uint64_t took;       /* ns: the call; 0: it goes on */
 	uint64_t was_frozen; /* ns: of THAWED, 0: not known */

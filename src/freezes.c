@@ -21,13 +21,12 @@
 #include "memory.h"
 #include "units.h"
 
-#define THAW "cmd == 0xc0045878"           /* THAW_ASKED */
-#define ASKED "cmd == 0xc0045877 || " THAW /* FREEZE_ASKED */
-#define STARTS "xfs", "xfs_inodegc_start"  /* of a file system that is thawed or mounted */
+#define ASKED "cmd == 0xc0045877 || cmd == 0xc0045878" /* FREEZE_ASKED, THAW_ASKED */
 #define ENTER "events/syscalls/sys_enter_ioctl/"
-#define RING_KB 64        /* of each CPU */
-#define MOMENTS_MAX 4096u /* between two looks */
+#define RING_KB 64         /* of each CPU */
+#define MOMENTS_MAX 16384u /* between two looks */
 #define LOST_AFTER NS_PER_S
+#define QUIET NS_PER_S /* after which nothing of others is recorded any more */
 
 /* What is recorded from the moment on at which a call begins: the ends of ioctl of all, and writes
  * to block devices, by which it shows what a file system is on. */
@@ -39,6 +38,11 @@ static const struct {
 	[ENDS] = { "syscalls", "sys_exit_ioctl" },
 	[WRITES] = { "block", "block_bio_queue" },
 };
+
+/* XFS need not write anything: it says so by itself. These are rare, and not there without it. */
+#define SPOKEN 2
+
+static const char *const spoken[SPOKEN] = { "xfs_inodegc_stop", "xfs_inodegc_start" };
 
 /* A record. */
 struct moment {
@@ -54,14 +58,15 @@ struct freezes {
 	struct tracing *tracing;
 	struct format *begins;
 	struct format *after[AFTERS];
-	struct format *starts; /* of XFS, which writes nothing; NULL where it is not */
+	struct format *spoken[SPOKEN]; /* NULL where it is not */
 	struct ringpage_layout layout;
 	unsigned n_cpus;
 	int *raw; /* trace_pipe_raw of each CPU */
 	uint8_t *page;
 	int woken;          /* trace_pipe, which is never read */
 	int enable[AFTERS]; /* turned on by the kernel, and off here */
-	bool on;            /* they may be */
+	bool on;            /* they may be, */
+	uint64_t began;     /* boot clock: since this call began */
 	int comms;
 	struct moment *moments; /* not told yet */
 	size_t n;
@@ -89,15 +94,20 @@ static int freezes_arm_after(struct capture *c, const char *name, struct err *e)
 	char trigger[200];
 
 	for (size_t i = 0; i < AFTERS; i++) {
-		snprintf(trigger, sizeof(trigger), "enable_event:%s:%s if %s", afters[i].system,
-			 afters[i].event, i == ENDS ? ASKED : THAW);
+		snprintf(trigger, sizeof(trigger), "enable_event:%s:%s if " ASKED, afters[i].system,
+			 afters[i].event);
 		if (instance_append(c->tracing, name, ENTER "trigger", trigger, e) < 0)
 			return e->code;
 	}
-	return tracing_has(c->tracing, STARTS)
-		       ? instance_write(c->tracing, name, "events/xfs/xfs_inodegc_start/enable",
-					"1", e)
-		       : 0;
+	for (size_t i = 0; i < SPOKEN; i++) {
+		char path[100];
+
+		snprintf(path, sizeof(path), "events/xfs/%s/enable", spoken[i]);
+		if (tracing_has(c->tracing, "xfs", spoken[i]) &&
+		    instance_write(c->tracing, name, path, "1", e) < 0)
+			return e->code;
+	}
+	return 0;
 }
 
 int freezes_arm(struct capture *c, const char *name, char **log, struct err *e)
@@ -147,7 +157,8 @@ static void freezes_close(struct freezes *f)
 		free(f->moments[i].call);
 	freezetable_free(f->table);
 	format_free(f->begins);
-	format_free(f->starts);
+	for (size_t i = 0; i < SPOKEN; i++)
+		format_free(f->spoken[i]);
 	tracing_close(f->tracing);
 	free(f->raw);
 	free(f->page);
@@ -199,7 +210,8 @@ static int freezes_formats(struct freezes *f, struct err *e)
 		if (tracing_format(f->tracing, afters[i].system, afters[i].event, &f->after[i], e) <
 		    0)
 			return e->code;
-	tracing_format(f->tracing, STARTS, &f->starts, &absent);
+	for (size_t i = 0; i < SPOKEN; i++)
+		tracing_format(f->tracing, "xfs", spoken[i], &f->spoken[i], &absent);
 	return 0;
 }
 
@@ -231,13 +243,40 @@ static int64_t freezes_field(const struct format *format, const char *name,
 	return field ? field_int(field, record->data, record->size) : 0;
 }
 
+/* The process that has started it; 0 if that is not known any more. */
+static int call_parent(int pid)
+{
+	autofclose FILE *f = NULL;
+	char path[40], line[256];
+	int parent;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			return parent;
+	return 0;
+}
+
 /* At once: who asked may be gone in a moment. */
 static void freezes_look_up(const struct freezes *f, struct freezecall *call)
 {
 	if (mount_of_fd(&call->mount, call->pid, call->fd) < 0)
 		call->mount = (struct mount) { 0 };
 	call->looked = clock_boot();
+	call->parent = call_parent(call->pid);
 	comm_find(call->comm, f->comms, call->pid);
+	if (call->parent)
+		comm_find(call->parent_comm, f->comms, call->parent);
+}
+
+/* The format of a record by which its task shows what file system it is at; NULL: it is none. */
+static const struct format *freezes_shown(const struct freezes *f, uint16_t id)
+{
+	for (size_t i = 0; i < SPOKEN; i++)
+		if (f->spoken[i] && f->spoken[i]->id == id)
+			return f->spoken[i];
+	return f->after[WRITES]->id == id ? f->after[WRITES] : NULL;
 }
 
 /* What kind of record it is; false if it is none of ours. */
@@ -245,21 +284,18 @@ static bool freezes_knows(const struct freezes *f, const struct ringpage_record 
 			  struct moment *m)
 {
 	uint16_t id = record->size >= sizeof(id) ? *(const uint16_t *)record->data : 0;
-	const struct format *shows =
-		f->starts && id == f->starts->id ? f->starts : f->after[WRITES];
+	const struct format *shown = freezes_shown(f, id);
 
 	if (id == f->begins->id) {
 		m->what = CALL_BEGINS;
 	} else if (id == f->after[ENDS]->id) {
 		m->what = CALL_ENDS;
 		m->result = (long)freezes_field(f->after[ENDS], "ret", record);
-	} else if (id == shows->id) {
+	} else if (shown) {
 		m->what = CALL_SHOWS;
-		m->dev = (uint32_t)freezes_field(shows, "dev", record);
-	} else {
-		return false;
+		m->dev = (uint32_t)freezes_field(shown, "dev", record);
 	}
-	return true;
+	return id == f->begins->id || id == f->after[ENDS]->id || shown;
 }
 
 static struct freezecall *freezes_begin(struct freezes *f, const struct ringpage_record *record,
@@ -268,6 +304,7 @@ static struct freezecall *freezes_begin(struct freezes *f, const struct ringpage
 	struct freezecall *call = calloc(1, sizeof(*call));
 
 	f->on = true;
+	f->began = clock_boot();
 	if (!call)
 		return NULL;
 	*call = (struct freezecall) { .time = record->time,
@@ -327,22 +364,57 @@ static int mount_is_on(void *arg, const struct mount *m)
 	return 1;
 }
 
+static bool moment_mount(const struct moment *m, struct mount *mount)
+{
+	*mount = (struct mount) { .major = m->dev >> 20, .minor = m->dev & 0xfffff };
+	return mounts_each(mount_is_on, mount) > 0;
+}
+
 static void freezes_show(struct freezes *f, const struct moment *m)
 {
-	struct mount mount = { .major = m->dev >> 20, .minor = m->dev & 0xfffff };
+	struct mount mount;
 
-	if (freezetable_wants_mount(f->table, m->pid) && mounts_each(mount_is_on, &mount) > 0)
+	if (freezetable_wants_mount(f->table, m->pid) && moment_mount(m, &mount))
 		freezetable_name(f->table, m->pid, &mount);
 }
 
-static void freezes_tell_one(struct freezes *f, const struct moment *m)
+/* Of a call that is over already, what it has shown since, or that what was looked up came too
+ * late.
+ */
+static void freezes_complete(struct freezes *f, size_t begin)
 {
-	if (m->what == CALL_BEGINS && m->call)
+	struct freezecall *call = f->moments[begin].call;
+	struct mount mount;
+
+	for (size_t i = begin + 1; i < f->n; i++) {
+		const struct moment *m = &f->moments[i];
+
+		if (m->pid != call->pid || (m->what == CALL_SHOWS && call->shown++ >= SHOWN_MAX))
+			continue;
+		if (m->what == CALL_SHOWS && moment_mount(m, &mount)) {
+			call->mount = mount;
+			call->looked = 0;
+			return;
+		}
+		if (m->what == CALL_ENDS && m->time <= call->looked)
+			call->mount = (struct mount) { 0 };
+		if (m->what == CALL_ENDS)
+			return;
+	}
+}
+
+static void freezes_tell_one(struct freezes *f, size_t i)
+{
+	const struct moment *m = &f->moments[i];
+
+	if (m->what == CALL_BEGINS && m->call) {
+		freezes_complete(f, i);
 		freezetable_begin(f->table, m->call);
-	else if (m->what == CALL_ENDS)
+	} else if (m->what == CALL_ENDS) {
 		freezetable_end(f->table, m->time, m->pid, m->result);
-	else if (m->what == CALL_SHOWS)
+	} else if (m->what == CALL_SHOWS) {
 		freezes_show(f, m);
+	}
 	free(m->call);
 }
 
@@ -353,7 +425,7 @@ static void freezes_tell(struct freezes *f, uint64_t until)
 
 	qsort(f->moments, f->n, sizeof(*f->moments), moment_order);
 	for (; told < f->n && f->moments[told].time < until; told++)
-		freezes_tell_one(f, &f->moments[told]);
+		freezes_tell_one(f, told);
 	f->n -= told;
 	memmove(f->moments, f->moments + told, f->n * sizeof(*f->moments));
 }
@@ -384,7 +456,8 @@ static bool freezes_switch(struct freezes *f, const char *to)
 }
 
 /* A call whose end was not seen is not waited for. Without one under way, what others do is of no
- * use; one that has just begun has turned that on again, perhaps before it is turned off here. */
+ * use after a while; one that has just begun has turned that on again, perhaps before it is turned
+ * off here. */
 static void freezes_rest(struct freezes *f)
 {
 	uint64_t now = clock_boot();
@@ -392,7 +465,8 @@ static void freezes_rest(struct freezes *f)
 
 	if (pid && !f->n && !call_is_under_way(pid))
 		freezetable_lose(f->table, now, pid);
-	if (!f->on || f->n || freezetable_under_way(f->table, now) || !freezes_switch(f, "0"))
+	if (!f->on || f->n || now - f->began < QUIET || freezetable_under_way(f->table, now) ||
+	    !freezes_switch(f, "0"))
 		return;
 	f->on = false;
 	freezes_read(f);

@@ -45,7 +45,9 @@ static struct freeze freeze_of(const struct freezecall *call, enum freeze_what w
 		.what = what, .pid = call->pid, .fd = call->fd, .mount = call->mount
 	};
 
+	freeze.parent = call->parent;
 	memcpy(freeze.comm, call->comm, sizeof(freeze.comm));
+	memcpy(freeze.parent_comm, call->parent_comm, sizeof(freeze.parent_comm));
 	return freeze;
 }
 
@@ -128,11 +130,11 @@ static struct freezecall *call_find(struct freezetable *t, int pid)
 	return NULL;
 }
 
-bool freezetable_wants_mount(const struct freezetable *t, int pid)
+bool freezetable_wants_mount(struct freezetable *t, int pid)
 {
-	const struct freezecall *call = call_find((struct freezetable *)t, pid);
+	struct freezecall *call = call_find(t, pid);
 
-	return call && call->cmd == THAW_ASKED && call->looked;
+	return call && call->looked && call->shown++ < SHOWN_MAX;
 }
 
 void freezetable_name(struct freezetable *t, int pid, const struct mount *mount)

@@ -20,8 +20,13 @@ struct freezecall {
 	uint32_t cmd;    /* FREEZE_ASKED or THAW_ASKED */
 	uint64_t looked; /* boot clock: when the following was known, 0: it is certain */
 	char comm[COMM_SIZE];
+	int parent; /* 0: not known */
+	char parent_comm[COMM_SIZE];
+	unsigned shown;     /* how often it was told by other means */
 	struct mount mount; /* its type is "" if it was too late */
 };
+
+#define SHOWN_MAX 8 /* the first are of the file system itself, others of what is below it */
 
 struct freezetable;
 
@@ -33,8 +38,9 @@ void freezetable_free(struct freezetable *t);
 
 void freezetable_begin(struct freezetable *t, const struct freezecall *call);
 
-/* Whether it is to be told by what other means which mount that task thaws; and that. */
-bool freezetable_wants_mount(const struct freezetable *t, int pid);
+/* Whether it is to be told by other means which mount that task freezes or thaws, since nobody
+ * knows for certain; a few times. And that. */
+bool freezetable_wants_mount(struct freezetable *t, int pid);
 void freezetable_name(struct freezetable *t, int pid, const struct mount *mount);
 
 /* A system call of that task ended, with RESULT: of others than those that began it is nothing. */

@@ -17,6 +17,16 @@ static struct frozen *frozen_by(struct frozenset *set, int pid)
 	return NULL;
 }
 
+/* What is known of it at the end of the call goes before what was at its begin. */
+static void frozen_name(struct frozen *frozen, const struct freeze *freeze, const char *rest)
+{
+	const char *comm = strstr(rest, "comm=");
+
+	frozen->major = freeze->mount.major;
+	frozen->minor = freeze->mount.minor;
+	snprintf(frozen->who, sizeof(frozen->who), "%s", comm ? comm : rest);
+}
+
 static void frozenset_ask(struct frozenset *set, const struct freeze *freeze, const char *rest,
 			  uint64_t time)
 {
@@ -24,12 +34,8 @@ static void frozenset_ask(struct frozenset *set, const struct freeze *freeze, co
 
 	if (set->n == FROZEN_MAX)
 		return;
-	*frozen = (struct frozen) { .major = freeze->mount.major,
-				    .minor = freeze->mount.minor,
-				    .pid = freeze->pid,
-				    .fd = freeze->fd,
-				    .since = time };
-	snprintf(frozen->who, sizeof(frozen->who), "%s", rest);
+	*frozen = (struct frozen) { .pid = freeze->pid, .fd = freeze->fd, .since = time };
+	frozen_name(frozen, freeze, rest);
 	set->n++;
 }
 
@@ -66,11 +72,11 @@ static void frozenset_forget_unknown(struct frozenset *set)
 	}
 }
 
-/* One whose device is not known may be any of those that are frozen: when there are as many of
- * those, all are thawed. */
-static void frozenset_thaw_unknown(struct frozenset *set)
+/* One whose device is not known may be any of those that are frozen. When there are no more of
+ * those than of such thaws, all are thawed. */
+static void frozenset_settle(struct frozenset *set)
 {
-	if (frozenset_done(set) > ++set->strangers)
+	if (!set->strangers || frozenset_done(set) > set->strangers)
 		return;
 	for (size_t i = set->n; i-- > 0;)
 		if (set->list[i].done)
@@ -83,9 +89,10 @@ static void frozenset_thaw(struct frozenset *set, const struct freeze *freeze)
 	unsigned major = freeze->mount.major, minor = freeze->mount.minor;
 
 	if (!major && !minor)
-		frozenset_thaw_unknown(set);
+		set->strangers++;
 	else if (!frozenset_forget(set, major, minor))
 		frozenset_forget_unknown(set);
+	frozenset_settle(set);
 }
 
 void frozenset_take(struct frozenset *set, const struct freeze *freeze, const char *rest,
@@ -93,12 +100,14 @@ void frozenset_take(struct frozenset *set, const struct freeze *freeze, const ch
 {
 	struct frozen *frozen = frozen_by(set, freeze->pid);
 
-	if (freeze->what == FREEZING)
+	if (freeze->what == FREEZING) {
 		frozenset_ask(set, freeze, rest, time);
-	else if (freeze->what == FROZEN && frozen)
+	} else if (freeze->what == FROZEN && frozen) {
 		frozen->done = true;
-	else if (freeze->what == NOT_FROZEN && frozen)
+		frozen_name(frozen, freeze, rest);
+	} else if (freeze->what == NOT_FROZEN && frozen) {
 		frozen_forget(set, frozen);
-	else if (freeze->what == THAWED)
+	} else if (freeze->what == THAWED) {
 		frozenset_thaw(set, freeze);
+	}
 }

@@ -100,6 +100,30 @@ static void a_thaw_of_nobody_knows_which(void **state)
 	line(b, 2600, "thawed 0:0 pid=9 fd=3" TAIL);
 	judge_reach(b->judge, 9000);
 	assert_int_equal(b->n, 0);
+	end(b);
+
+	begin(b, FROZEN_FOR("1000"));
+	line(b, 2000, "freezing 7:0 pid=5 fd=3" TAIL);
+	line(b, 2040, "frozen 7:0 pid=5 fd=3" TAIL);
+	line(b, 2100, "freezing 7:1 pid=6 fd=3" TAIL);
+	line(b, 2140, "frozen 7:1 pid=6 fd=3" TAIL);
+	line(b, 2500, "thawed 0:0 pid=9 fd=3" TAIL);
+	line(b, 2600, "thawed 7:1 pid=9 fd=3" TAIL); /* so the other one was 7:0 */
+	judge_reach(b->judge, 9000);
+	assert_int_equal(b->n, 0);
+}
+
+static void what_is_known_at_the_end_of_the_freeze_counts(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, FROZEN_FOR("1000"));
+	line(b, 2000, "freezing 0:0 pid=5 fd=3 comm=a type=? mount=?");
+	line(b, 2001, "frozen 7:4 pid=5 fd=3 after=0.001ms comm=fsfreeze type=xfs mount=/x");
+	judge_reach(b->judge, 3001);
+	assert_int_equal(b->n, 1);
+	assert_string_equal(b->fired[0].numbers, "pid=5 fd=3 major=7 minor=4 ");
+	assert_non_null(strstr(b->fired[0].text, "device 7:4, comm=fsfreeze type=xfs mount=/x"));
 }
 
 /* One that was frozen before anyone watched, or of which nobody knows which it is. */
@@ -147,6 +171,7 @@ int main(void)
 		JUDGE_TEST(its_freeze_does_not_come_to_an_end),
 		JUDGE_TEST(what_is_thawed_or_refused_is_fine),
 		JUDGE_TEST(a_thaw_of_nobody_knows_which),
+		JUDGE_TEST(what_is_known_at_the_end_of_the_freeze_counts),
 		JUDGE_TEST(thaws_of_others),
 		JUDGE_TEST(more_than_are_told_apart),
 	};
