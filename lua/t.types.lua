@@ -204,6 +204,10 @@ types.log = {
 types.recorded_log = {
   text = '"kernel", "journal", "freezes", or the path of a log like "/var/log/messages"',
   read = function(v)
+    local near = type(v) == "string" and core.nearest(v, { "kernel", "journal", "freezes" })
+    if v ~= "freezes" and near and near ~= v then
+      return nil, types.show(v) .. " is no log, did you mean '" .. near .. "'?"
+    end
     return v == "freezes" and v or types.log.read(v)
   end,
 }

@@ -14,6 +14,7 @@ local calls
 if agent ~= 0 then
   calls = {
     t.syscalls { name = "agent", pid = agent, keep = "32M" },
+    t.tasks { name = "agent-tasks", pid = agent, at = "both" }, -- in what it hangs since before the start, too
     t.files {
       name = "agent-files", every = every, keep = keep,
       "/proc/" .. agent .. "/stat", "/proc/" .. agent .. "/status", "/proc/" .. agent .. "/io",

@@ -197,10 +197,11 @@ static int conflicts_loop(void *arg, const struct mount *inner)
 	file[strcspn(file, "\n")] = '\0';
 	if (mount_above(&outer, file) < 0 || !strcmp(outer.type, "tmpfs"))
 		return 0;
-	conflicts_path(arg, inner->point);
-	fputs(" lies in a file on ", arg);
+	fputs("if ", arg);
 	conflicts_path(arg, outer.point);
-	fputs(": frozen after that, its freeze waits, and who freezes hangs in it\n", arg);
+	fputs(" is frozen first, the freeze of ", arg);
+	conflicts_path(arg, inner->point);
+	fputs(", which lies in a file on it, hangs, and who freezes with it\n", arg);
 	return 0;
 }
 

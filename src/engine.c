@@ -435,7 +435,9 @@ static int engine_reopen(struct engine *g, struct err *e)
 			log_line("%s", off.text);
 	}
 	engine_decide(g, STOP_KILLED, "the capture was killed");
-	return anchors_add(c, e);
+	if (anchors_add(c, e) < 0)
+		return e->code;
+	return c->plan->fsfreeze_safe ? thaw_make(&g->crew.thaw, c, g->finish.outdir, e) : 0;
 }
 
 int engine_recover(const struct engine_request *rq, struct engine_result *result, struct err *e)

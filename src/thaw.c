@@ -22,13 +22,13 @@
 			       up who goes on to freeze this one */
 
 struct thaw {
-	char *log; /* the one of freezes, with its ring */
+	char *log; /* the one of freezes, with its ring; NULL: nobody knows of them */
 	int dir;   /* of the output */
 	char name[64];
 	struct frozenset set; /* in its process */
 };
 
-int thaw_arm(struct thaw **ret, struct capture *c, const char *outdir, struct err *e)
+int thaw_make(struct thaw **ret, struct capture *c, const char *outdir, struct err *e)
 {
 	autoclose int dir = io_open_dir(AT_FDCWD, outdir, e);
 	struct thaw *thaw;
@@ -42,7 +42,14 @@ int thaw_arm(struct thaw **ret, struct capture *c, const char *outdir, struct er
 		return err_set(e, "no memory");
 	thaw->dir = take_fd(&dir);
 	snprintf(thaw->name, sizeof(thaw->name), ".tracer-%s", c->state->id);
-	return freezes_arm(c, capture_instance(c->state, ".thaw").text, &thaw->log, e);
+	return 0;
+}
+
+int thaw_arm(struct thaw **ret, struct capture *c, const char *outdir, struct err *e)
+{
+	if (thaw_make(ret, c, outdir, e) < 0 || !*ret)
+		return e->code;
+	return freezes_arm(c, capture_instance(c->state, ".thaw").text, &(*ret)->log, e);
 }
 
 void thaw_free(struct thaw *thaw)
@@ -54,8 +61,9 @@ void thaw_free(struct thaw *thaw)
 	free(thaw);
 }
 
-/* Returns -EPIPE if nobody follows them any more. */
-static int thaw_take(struct thaw *thaw, struct follower *follower)
+/* What comes after the stop is in no log of the bundle but tracer.log. Returns -EPIPE if nobody
+ * follows them any more. */
+static int thaw_take(struct thaw *thaw, struct follower *follower, int told)
 {
 	struct followed line;
 	struct freeze freeze;
@@ -63,8 +71,11 @@ static int thaw_take(struct thaw *thaw, struct follower *follower)
 	int more;
 
 	while ((more = follower_next(follower, &line)) > 0)
-		if (line.text && freezeline_read(&freeze, line.text, &rest))
+		if (line.text && freezeline_read(&freeze, line.text, &rest)) {
 			frozenset_take(&thaw->set, &freeze, rest, line.time);
+			if (told >= 0)
+				message_send(told, MESSAGE_SAY, line.text);
+		}
 	return more;
 }
 
@@ -80,7 +91,7 @@ static int thaw_watch(struct thaw *thaw, struct follower *follower, int engine, 
 		int r;
 
 		poll(fds, countof(fds), until == UINT64_MAX ? -1 : 1000);
-		if (thaw_take(thaw, follower) < 0)
+		if (thaw_take(thaw, follower, until == UINT64_MAX ? -1 : engine) < 0)
 			return err_set(e, "the process that follows freezes is gone");
 		r = message_receive(engine, &message);
 		if (r < 0)
@@ -109,13 +120,15 @@ static int thaw_write(const struct thaw *thaw, struct err *e)
 static int thaw_main(void *arg, int engine, struct err *e)
 {
 	struct thaw *thaw = arg;
-	struct follower *follower;
-	int r;
+	struct follower *follower = NULL;
+	int r = 1;
 
-	if (memory_lock(e) < 0 || follower_open(&follower, thaw->log, FOLLOW_NOW, e) < 0)
+	if (memory_lock(e) < 0 ||
+	    (thaw->log && follower_open(&follower, thaw->log, FOLLOW_NOW, e) < 0))
 		return e->code;
 	message_send(engine, MESSAGE_ARMED, "");
-	r = thaw_watch(thaw, follower, engine, e);
+	if (follower)
+		r = thaw_watch(thaw, follower, engine, e);
 	if (r > 0)
 		r = thaw_write(thaw, e);
 	follower_close(follower);

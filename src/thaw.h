@@ -12,6 +12,10 @@ struct thaw;
  * NULL for a directory in memory, for which nobody has to wait. */
 int thaw_arm(struct thaw **ret, struct capture *c, const char *outdir, struct err *e);
 
+/* The same for what was recorded before: what is frozen is not known, the directory alone counts.
+ */
+int thaw_make(struct thaw **ret, struct capture *c, const char *outdir, struct err *e);
+
 /* NULL is fine. */
 void thaw_free(struct thaw *thaw);
 

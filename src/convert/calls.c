@@ -98,9 +98,9 @@ static void call_how_it_ended(const struct call *call, uint64_t until, FILE *out
 	fputs(" = ", out);
 	syscalls_result(call->result, out);
 	if (call->began)
-		fprintf(out, " <%llu.%06llu>",
+		fprintf(out, " <%llu.%09llu>",
 			(unsigned long long)((call->ended - call->began) / NS_PER_S),
-			(unsigned long long)((call->ended - call->began) / NS_PER_US % 1000000));
+			(unsigned long long)((call->ended - call->began) % NS_PER_S));
 }
 
 static bool call_is_born(const struct calls *c, const struct call *call)
@@ -123,7 +123,7 @@ static int call_tell(struct calls *c, const struct call *call, uint64_t until, b
 		fprintf(out, "%s %s", name ? name : "?",
 			resumed                 ? "(begun above)"
 			: call_is_born(c, call) ? "(returns in the new task)"
-						: "(its begin was not recorded)");
+						: "(without its begin)");
 	else
 		syscalls_call(c->syscalls, call->number, call->args, out);
 	call_how_it_ended(call, until, out);

@@ -161,9 +161,9 @@ static int taken_check(const struct source *s, const struct taken *taken, struct
 			       duration_text(TAKEN_EVERY_MAX).text,
 			       duration_text(taken->every).text);
 	if (taken->every && taken->keep_ns < taken->every)
-		return err_set(e, "samples taken every %s are kept for longer than %s",
-			       duration_text(taken->every).text,
-			       duration_text(taken->keep_ns).text);
+		return err_set(e, "`keep` of samples, %s, is shorter than `every`, %s",
+			       duration_text(taken->keep_ns).text,
+			       duration_text(taken->every).text);
 	if (taken->max < 1 || taken->max > TAKEN_MAX)
 		return err_set(e, "'max' of %s is from 1B to %s", what, size_text(TAKEN_MAX).text);
 	return 0;

@@ -113,7 +113,7 @@ for fs in ext4 xfs; do
 	freed=$(awk -v m="$T/$fs" '$1 == "thaw" && $2 == m { print $4 }' "$T/freezer")
 	t "$fs: the freeze was asked for when it was" near "$(stamp "$log" freezing "$dev")" "$asked"
 	t "$fs: it was frozen when it was" near "$(stamp "$log" frozen "$dev")" "$frozen"
-	t "$fs: its line names who and what" has "$log" " frozen $dev pid=$freezer fd=[0-9]+ after=.*comm=freezer type=$fs mount=$T/$fs$"
+	t "$fs: its line names who and what" has "$log" " frozen $dev pid=$freezer fd=[0-9]+ after=.*comm=freezer parent=$$ parent-comm=bash type=$fs mount=$T/$fs$"
 	t "$fs: the summary has it" has "$b/summary.txt" "^ +-[0-9.]+  frozen $dev pid=$freezer"
 	t "$fs: last.txt has it among the others" has "$b/last.txt" "freezes .*frozen $dev"
 	[ $fs = ext4 ] || continue # the other one has ended before the thaw
@@ -149,8 +149,28 @@ kill -9 $freezer
 t "held: the bundle unpacks" unpack held/ || finish
 t "held: by its condition" manifest .stop.condition "frozen for too long"
 t "held: the stop names the holder" is "$(m .stop.pid)" $freezer
-t "held: so does the summary" has "$b/summary.txt" "What .*frozen for 1s by pid=$freezer: .*comm=freezer type=ext4 mount=$T/ext4"
+t "held: so does the summary" has "$b/summary.txt" "What .*frozen for 1s by pid=$freezer: .*comm=freezer parent=$$ .*type=ext4 mount=$T/ext4"
 t "held: the holder's stack is there" has "$b/tasks/holder-stop.txt" "== task $freezer 'freezer'"
+
+### freezes and thaws that are over in no time, by processes that are gone at once
+recipe quick <<LUA
+-- Which are quick?
+return { fsfreeze_safe = true, collect = { t.log "freezes" }, stop = {} }
+LUA
+capture quick "$T/quick.lua"
+for n in 1 2 3 4 5 6 7 8; do
+	for fs in ext4 xfs; do fsfreeze -f "$T/$fs"; done
+	for fs in ext4 xfs; do fsfreeze -u "$T/$fs"; done
+done
+sleep 0.3
+kill -TERM $pid
+t "quick: it ends" ended $pid 20
+t "quick: the bundle unpacks" unpack quick || finish
+for word in freezing frozen thawing thawed; do
+	for fs in ext4 xfs; do
+		t "quick: each '$word' of $fs is there" is "$(grep -c " $word $(stat -c %Hd:%Ld "$T/$fs") .*mount=$T/$fs$" "$b/logs/freezes.log")" 8
+	done
+done
 
 ### a freeze that does not come to an end: what is below is frozen already
 mkdir "$T/inner"
@@ -161,7 +181,7 @@ recipe endless <<LUA
 return { fsfreeze_safe = true, collect = { t.log "freezes" }, stop = { t.frozen { over = "1s", hits = 2 } } }
 LUA
 run "$tracer" check "$T/endless.lua"
-t "endless: check warns of the order" has "$T/out" "'$T/inner' lies in a file on '$T/xfs'"
+t "endless: check warns of the order" has "$T/out" "if '$T/xfs' is frozen first, the freeze of '$T/inner'"
 capture endless "$T/endless.lua"
 fsfreeze -f "$T/xfs"
 dd if=/dev/zero of="$T/inner/dirty" bs=4k count=10 2>/dev/null
@@ -192,6 +212,29 @@ t "left: recover makes the bundle elsewhere" code 5
 fsfreeze -u "$T/ext4"
 t "left: it says how to go on" has "$T/left.err" "tracer recover $id"
 t "left: the bundle is whole" "$tracer" verify "$T"/recovered/*.tar.zst
+
+### all of it is killed while it is frozen: recover waits for the thaw, or puts it elsewhere
+rm -rf "$T/ext4/out"
+around ext4 "$top/recipes/vm-snapshot.lua" limit=30s
+engine=$pid
+fsfreeze -f "$T/ext4"
+kill -9 $(tracers)
+wait $engine 2>/dev/null
+"$tracer" recover "$id" >"$T/waits.out" 2>"$T/waits.err" 9<&- &
+waits=$!
+await 10 grep -q waiting "$T/waits.err"
+t "killed: recover says that it waits" has "$T/waits.err" "waiting until nothing is frozen"
+for n in 1 2 3; do
+	kill -INT $waits
+	sleep 0.3
+done
+t "killed: recover can be left" ended $waits 10
+t "killed: and says how to go on" has "$T/waits.err" "recover $id. \(with -o"
+rm -rf "$T/recovered" && mkdir "$T/recovered"
+run "$tracer" recover -o "$T/recovered" "$id"
+t "killed: recover elsewhere has it at once" [ $rc = 4 -o $rc = 5 ]
+fsfreeze -u "$T/ext4"
+rm -f "$P.ext4"
 
 ### who is to wait for the thaw is killed: a successor waits
 rm -rf "$T/ext4/out"
@@ -285,8 +328,9 @@ rc=$?
 t "monitor: the command's exit code" code 7
 t "monitor: its input and output" has "$T/out" '^from outside$'
 t "monitor: it froze and thawed" is "$(grep -c ' 0$' "$T/out")" 4
-await 20 test -e "$T/xfs/out/backup-monitor.log"
-t "monitor: the log says how it ended" has "$T/xfs/out/backup-monitor.log" 'exit code 5'
+monitored() { grep -qs 'exit code' "$T"/xfs/out/backup-monitor-*.log; }
+await 20 monitored
+t "monitor: the log says how it ended" grep -q 'exit code 5' "$T"/xfs/out/backup-monitor-*.log
 t "monitor: the bundle unpacks" bundle_of xfs || finish
 t "monitor: both freezes are there" is "$(grep -c ' frozen .*comm=freezer' "$b/logs/freezes.log")" 2
 t "monitor: the command's calls are there, with their names" has "$b/syscalls/agent.txt" 'freezer-[0-9]+ ioctl\(fd: [0-9]+, cmd: FIFREEZE, arg: 0\) = 0 <0\.'
@@ -297,5 +341,13 @@ monitor "$T/other.conf" sh -c 'exit 3'
 t "monitor: a Run of no section is none" code 3
 monitor "$T/nothing.conf" sh -c 'exit 4'
 t "monitor: without a configuration the command runs" code 4
+printf '[Monitor]\nRun = yes\nLocation = /no/such/place\n' >"$T/nowhere.conf"
+monitor "$T/nowhere.conf" sh -c 'exit 5'
+t "monitor: a recording that does not begin is told, and the command runs" code 5
+t "monitor: with the reason" has "$T/err" "nothing is recorded: tracer: .*/no/such/place"
+printf '[Monitor]\nRun = yse\n' >"$T/typo.conf"
+monitor "$T/typo.conf" sh -c 'exit 6'
+t "monitor: what is neither yes nor no is told" has "$T/err" "'Run = yse' in .* is neither yes nor no"
+await 10 is "$(ls -d /dev/shm/backup-monitor.* 2>/dev/null)" ""
 t "monitor: nothing is left in /dev/shm" is "$(ls -d /dev/shm/backup-monitor.* 2>/dev/null)" ""
 finish
