@@ -52,23 +52,27 @@ t "a stopped engine: it ends" ended $pid 25
 t "a stopped engine: exit code 0" code 0
 t "a stopped engine: the bundle is whole" whole engine
 
-# Each other process in turn does not.
-n=1
+# Of each other process there is a capture in which it does not; one event ends them all.
+n=1 engines=() workers=() names=()
 while :; do
+	before=$(tracers)
 	capture "worker$n" "$T/stuck.lua"
-	worker=$(tracers | grep -vx $pid | sed -n ${n}p)
+	worker=$(tracers | grep -vxF -e $pid -e "$before" | sed -n ${n}p)
+	last=$pid
 	[ -n "$worker" ] || break
-	what=$(cat "/proc/$worker/comm")
+	engines[n]=$pid workers[n]=$worker names[n]=$(cat "/proc/$worker/comm")
 	kill -STOP $worker
-	provoked
-	await 15 gone $pid || kill -INT $pid # without watch, somebody has to say it
-	t "a stopped process $n ($what): it ends" ended $pid 40
-	t "it is whole or says that it is not" [ $rc = 0 -o $rc = 4 -o $rc = 5 ]
-	t "its numbers end at the event" whole "worker$n"
-	kill -CONT $worker 2>/dev/null
 	n=$((n + 1))
 done
-kill -INT $pid
-ended $pid 20
+provoked
+for i in ${!engines[@]}; do
+	pid=${engines[i]}
+	await 15 gone $pid || kill -INT $pid # without watch, somebody has to say it
+	t "a stopped process $i (${names[i]}): it ends" ended $pid 40
+	t "it is whole or says that it is not" [ $rc = 0 -o $rc = 4 -o $rc = 5 ]
+	t "its numbers end at the event" whole "worker$i"
+	kill -CONT ${workers[i]} 2>/dev/null
+done
+t "one of which nothing was stopped ends too" ended $last 40
 t "there were workers" [ $n -gt 2 ]
 finish

@@ -275,7 +275,7 @@ static void a_bad_plan_is_refused(void **state)
 		{ "a", "\"stop\":true,\"max\":-1", "negative" },
 		{ "a", "\"stop\":true,\"max\":99999999", "16M" },
 		{ "a", "\"every\":1000", "10ms" },
-		{ "a", "\"every\":1000000000,\"keep_ns\":10", "kept for longer" },
+		{ "a", "\"every\":1000000000,\"keep_ns\":10", "is shorter than" },
 		{ "../x", "\"stop\":true", "'..'" },
 		{ "/a//b", "\"stop\":true", "empty" },
 		{ "/a/./b", "\"stop\":true", "'.'" },
