@@ -89,15 +89,16 @@ static void conflicts_listener(FILE *out, const char *pid, const char *comm, FIL
 {
 	char line[512];
 	struct mark mark;
-	size_t n = 0;
+	size_t n = 0, named = 0;
 
 	while (fgets(line, sizeof(line), info)) {
 		if (!mark_read(&mark, line))
 			continue;
 		if (n == 0)
 			fprintf(out, "'%s' (pid %s) decides on what others open", comm, pid);
-		if (n++ < MARKS_NAMED && mounts_each(mark_is_on, &mark) > 0) {
-			fputs(n > 1 ? ", " : " on ", out);
+		n++;
+		if (named < MARKS_NAMED && mounts_each(mark_is_on, &mark) > 0) {
+			fputs(named++ ? ", " : " on ", out);
 			conflicts_path(out, mark.point);
 		}
 	}

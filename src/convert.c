@@ -18,11 +18,7 @@
 #define CONVERT_WAIT (180 * NS_PER_S) /* for one file */
 
 const struct converter *const converter_table[] = {
-	&trace_converter,
-	&syscalls_converter,
-	&last_converter,
-	&summary_converter,
-	NULL,
+	&trace_converter, &syscalls_converter, &last_converter, &summary_converter, NULL,
 };
 
 /* One run of one converter. */

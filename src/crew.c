@@ -17,7 +17,8 @@
 #include "units.h"
 
 #define ARM_WAIT (30 * NS_PER_S)
-#define WATCHER_LEAST_MAX (60 * NS_PER_S)
+#define REVIVAL_LEAST_MAX (60 * NS_PER_S)
+#define THAWERS_MAX 3             /* after the stop */
 #define HALT_WAIT (15 * NS_PER_S) /* for the sources to end, beyond the cut */
 
 static void crew_interrupt(struct crew *crew)
@@ -309,6 +310,21 @@ void crew_stop(struct crew *crew)
 	worker_kill(&crew->watcher);
 }
 
+/* It may die of what it reads, at once each time: later and later then. */
+static bool revival_is_due(struct revival *r)
+{
+	uint64_t now = clock_boot(), since = now - r->started;
+
+	if (since < r->least)
+		return false;
+	if (since > 2 * REVIVAL_LEAST_MAX)
+		r->least = 0;
+	else if (r->least < REVIVAL_LEAST_MAX)
+		r->least = r->least * 2 + NS_PER_S;
+	r->started = now;
+	return true;
+}
+
 int crew_start_thawer(struct crew *crew, struct err *e)
 {
 	return crew->thaw ? thaw_start(crew->thaw, &crew->thawer, e) : 0;
@@ -318,17 +334,24 @@ void crew_check_thawer(struct crew *crew)
 {
 	struct err e = ERR_INIT;
 
-	if (crew->thaw && crew->thawer.fd < 0 && crew_start_thawer(crew, &e) < 0)
+	if (!crew->thaw || crew->thawer.fd >= 0 || !revival_is_due(&crew->thawer_revival))
+		return;
+	if (crew_start_thawer(crew, &e) < 0)
 		log_line("%s", e.text);
 }
 
+/* One that is killed meanwhile gets a successor, a few times. */
 int crew_await_thaw(struct crew *crew, uint64_t until, struct err *e)
 {
-	crew_check_thawer(crew);
-	if (crew->thawer.fd >= 0)
+	for (int tries = 0; tries < THAWERS_MAX; tries++) {
+		if (crew->thawer.fd < 0 && crew_start_thawer(crew, e) < 0)
+			return e->code;
 		message_send(crew->thawer.fd, MESSAGE_STOP, "");
-	while (crew->thawer.fd >= 0 && clock_boot() < until && crew->interrupts < LEAVE_IT)
-		crew_wait(crew, until);
+		while (crew->thawer.fd >= 0 && clock_boot() < until && crew->interrupts < LEAVE_IT)
+			crew_wait(crew, until);
+		if (crew->thawer.fd >= 0 || !crew->thawer.failed)
+			break;
+	}
 	if (crew->thawer.failed) {
 		*e = crew->thawer.err;
 		return e->code;
@@ -348,27 +371,13 @@ void crew_kill(struct crew *crew)
 	worker_kill(&crew->thawer);
 }
 
-/* It may die of what it reads, at once each time: later and later then. */
-static bool crew_watcher_is_due(struct crew *crew)
-{
-	uint64_t now = clock_boot(), since = now - crew->watcher_started;
-
-	if (since < crew->watcher_least)
-		return false;
-	if (since > 2 * WATCHER_LEAST_MAX)
-		crew->watcher_least = 0;
-	else if (crew->watcher_least < WATCHER_LEAST_MAX)
-		crew->watcher_least = crew->watcher_least * 2 + NS_PER_S;
-	crew->watcher_started = now;
-	return true;
-}
-
 /* Without it, only the rings would stop at the event. */
 void crew_check_watcher(struct crew *crew)
 {
 	struct err e = ERR_INIT;
 
-	if (crew->watcher.fd >= 0 || stop_get(crew->capture->stop) || !crew_watcher_is_due(crew))
+	if (crew->watcher.fd >= 0 || stop_get(crew->capture->stop) ||
+	    !revival_is_due(&crew->watcher_revival))
 		return;
 	stop_release(crew->capture->stop); /* it may have been killed while it wrote */
 	watch_restarted(crew->watch);

@@ -15,17 +15,23 @@
 /* What the user has asked for, by how often. */
 enum interrupts { GO_ON, END_EARLY, SKIP_CONVERSION, LEAVE_IT };
 
+/* Of a process that gets successors. */
+struct revival {
+	uint64_t started; /* boot clock: when it last got one, 0 if never */
+	uint64_t least;   /* ns from then to the next one */
+};
+
 struct crew {
 	struct capture *capture;
 	struct console *console;
 	struct control *control; /* NULL: other commands cannot reach it */
 	struct watch *watch;     /* NULL before it is armed */
 	struct worker watcher;
-	struct thaw *thaw;        /* NULL: nobody has to wait for the output */
-	struct worker thawer;     /* waits for it */
-	uint64_t watcher_started; /* boot clock: when it last got a successor, 0 if never */
-	uint64_t watcher_least;   /* ns from then to the next one */
-	struct worker *workers;   /* one for each source */
+	struct thaw *thaw;    /* NULL: nobody has to wait for the output */
+	struct worker thawer; /* waits for it */
+	struct revival thawer_revival;
+	struct revival watcher_revival;
+	struct worker *workers; /* one for each source */
 	int signals;
 	unsigned interrupts; /* enum interrupts */
 };

@@ -7,6 +7,8 @@
 #include "text.h"
 #include "units.h"
 
+#define UNSEEN " how-it-ended=unseen"
+
 static const char *const freeze_words[FREEZE_WHATS] = {
 	[FREEZING] = "freezing", [FROZEN] = "frozen", [NOT_FROZEN] = "not-frozen",
 	[THAWING] = "thawing",   [THAWED] = "thawed", [NOT_THAWED] = "not-thawed",
@@ -27,7 +29,7 @@ static void freezeline_how(const struct freeze *f, FILE *out)
 	if (f->error)
 		fprintf(out, " error=%s", strerrorname_np(f->error) ?: "?");
 	if (f->unseen)
-		fputs(" how-it-ended=unseen", out);
+		fputs(UNSEEN, out);
 }
 
 void freezeline_write(const struct freeze *f, char *text, size_t room)
@@ -67,5 +69,7 @@ bool freezeline_read(struct freeze *f, const char *text, const char **rest)
 		if (!strcmp(word, freeze_words[what]))
 			f->what = what;
 	*rest = text + at;
+	/* before what others have named */
+	f->unseen = strstr(text, UNSEEN) && strstr(text, UNSEEN) < strstr(text, " comm=");
 	return f->what != FREEZE_WHATS;
 }

@@ -40,6 +40,6 @@ struct freeze {
 /* The line. */
 void freezeline_write(const struct freeze *freeze, char *text, size_t room);
 
-/* Reads the line's begin: `what`, `pid`, `fd`, and the mount's device. *rest is what stands behind
- * them, "comm=fsfreeze ...". False if it is no such line. */
+/* Reads the line's begin: `what`, `pid`, `fd`, `unseen`, and the mount's device. *rest is what
+ * stands behind them, "comm=fsfreeze ...". False if it is no such line. */
 bool freezeline_read(struct freeze *freeze, const char *text, const char **rest);

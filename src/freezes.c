@@ -224,7 +224,10 @@ static int freezes_open(void **ret, const char *log, enum follow follow, struct 
 	(void)follow;
 	if (!f)
 		return err_set(e, "no memory");
-	*f = (struct freezes) { .woken = -1, .comms = -1, .enable = { -1, -1 } };
+	/* who followed them before may have left it on */
+	*f = (struct freezes) {
+		.woken = -1, .comms = -1, .enable = { -1, -1 }, .on = name != NULL
+	};
 	/* it is for who freezes: with its ring it waits for no disk */
 	if ((name && memory_lock(e) < 0) || tracing_open(&f->tracing, e) < 0 ||
 	    freezes_formats(f, e) < 0 || (name && freezes_open_ring(f, name + 1, e) < 0)) {
@@ -298,11 +301,23 @@ static bool freezes_knows(const struct freezes *f, const struct ringpage_record 
 	return id == f->begins->id || id == f->after[ENDS]->id || shown;
 }
 
+static bool freezes_switch(struct freezes *f, const char *to)
+{
+	bool switched = true;
+
+	for (size_t i = 0; i < AFTERS; i++)
+		switched &= pwrite(f->enable[i], to, 1, 0) == 1;
+	return switched;
+}
+
 static struct freezecall *freezes_begin(struct freezes *f, const struct ringpage_record *record,
 					int pid)
 {
 	struct freezecall *call = calloc(1, sizeof(*call));
 
+	/* what its begin has turned on may just have been turned off here */
+	if (!f->on)
+		freezes_switch(f, "1");
 	f->on = true;
 	f->began = clock_boot();
 	if (!call)
@@ -389,6 +404,8 @@ static void freezes_complete(struct freezes *f, size_t begin)
 	for (size_t i = begin + 1; i < f->n; i++) {
 		const struct moment *m = &f->moments[i];
 
+		if (m->pid == call->pid && m->what == CALL_BEGINS)
+			return;
 		if (m->pid != call->pid || (m->what == CALL_SHOWS && call->shown++ >= SHOWN_MAX))
 			continue;
 		if (m->what == CALL_SHOWS && moment_mount(m, &mount)) {
@@ -446,13 +463,12 @@ static bool call_is_under_way(int pid)
 		((uint32_t)cmd == FREEZE_ASKED || (uint32_t)cmd == THAW_ASKED));
 }
 
-static bool freezes_switch(struct freezes *f, const char *to)
+static bool freezes_holds_begin(const struct freezes *f)
 {
-	bool switched = true;
-
-	for (size_t i = 0; i < AFTERS; i++)
-		switched &= pwrite(f->enable[i], to, 1, 0) == 1;
-	return switched;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->moments[i].what == CALL_BEGINS)
+			return true;
+	return false;
 }
 
 /* A call whose end was not seen is not waited for. Without one under way, what others do is of no
@@ -461,12 +477,10 @@ static bool freezes_switch(struct freezes *f, const char *to)
 static void freezes_rest(struct freezes *f)
 {
 	uint64_t now = clock_boot();
-	int pid = freezetable_under_way(f->table, now > LOST_AFTER ? now - LOST_AFTER : 0);
 
-	if (pid && !f->n && !call_is_under_way(pid))
-		freezetable_lose(f->table, now, pid);
-	if (!f->on || f->n || now - f->began < QUIET || freezetable_under_way(f->table, now) ||
-	    !freezes_switch(f, "0"))
+	freezetable_expire(f->table, now, LOST_AFTER, call_is_under_way);
+	if (!f->on || freezes_holds_begin(f) || now - f->began < QUIET ||
+	    freezetable_is_busy(f->table) || !freezes_switch(f, "0"))
 		return;
 	f->on = false;
 	freezes_read(f);
@@ -479,14 +493,16 @@ static int freezes_take(void *log, followlog_emit *emit, void *arg)
 	const struct timespec delay = { .tv_nsec = EVENTSTREAM_DELAY };
 	const struct followed cut = { .time = clock_boot(), .cut = true };
 	struct freezes *f = log;
+	uint64_t until;
 
 	f->emit = emit;
 	f->arg = arg;
 	f->emitted = 0;
 	freezes_read(f);
 	nanosleep(&delay, NULL);
+	until = clock_boot() - EVENTSTREAM_DELAY;
 	freezes_read(f);
-	freezes_tell(f, clock_boot() - EVENTSTREAM_DELAY);
+	freezes_tell(f, until);
 	freezes_rest(f);
 	if (f->missed && f->emitted >= 0)
 		f->emitted = emit(arg, &cut);

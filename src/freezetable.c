@@ -51,15 +51,6 @@ static struct freeze freeze_of(const struct freezecall *call, enum freeze_what w
 	return freeze;
 }
 
-void freezetable_begin(struct freezetable *t, const struct freezecall *call)
-{
-	struct freeze freeze = freeze_of(call, call->cmd == FREEZE_ASKED ? FREEZING : THAWING);
-
-	t->said(t->arg, call->time, &freeze);
-	if (t->n_calls < CALLS_MAX)
-		t->calls[t->n_calls++] = *call;
-}
-
 static bool held_is_of(const struct held *held, const struct mount *mount)
 {
 	return held->mount.major == mount->major && held->mount.minor == mount->minor;
@@ -88,16 +79,25 @@ static struct held *held_guess(struct freezetable *t, const struct freezecall *c
 	return t->n_held == 1 ? &t->held[0] : NULL;
 }
 
-/* Whether what was looked up is of the call, and not of what its task did after that. */
-static bool call_is_sure(const struct freezecall *call, uint64_t ended)
+/* One of which it is not known what it is: it may be this one. */
+static struct held *held_unknown(struct freezetable *t)
 {
-	return *call->mount.type && call->looked < ended;
+	for (size_t i = 0; i < t->n_held; i++)
+		if (!*t->held[i].mount.type)
+			return &t->held[i];
+	return NULL;
+}
+
+/* Whether what was looked up is of the call, and not of what its task did after that. */
+static bool call_is_sure(const struct freezecall *call, uint64_t ended, const struct freeze *freeze)
+{
+	return *call->mount.type && (!call->looked || (call->looked < ended && !freeze->unseen));
 }
 
 static void freezetable_add(struct freezetable *t, const struct freezecall *call, uint64_t time,
 			    struct freeze *freeze)
 {
-	if (!call_is_sure(call, time))
+	if (!call_is_sure(call, time, freeze))
 		freeze->mount = (struct mount) { 0 };
 	if (t->n_held < HELD_MAX)
 		t->held[t->n_held++] = (struct held) { .mount = freeze->mount,
@@ -110,14 +110,17 @@ static void freezetable_add(struct freezetable *t, const struct freezecall *call
 static void freezetable_remove(struct freezetable *t, const struct freezecall *call, uint64_t time,
 			       struct freeze *freeze)
 {
-	bool sure = call_is_sure(call, time);
+	bool sure = call_is_sure(call, time, freeze);
 	struct held *held = sure ? held_find(t, &call->mount) : held_guess(t, call);
 
 	if (!held && !sure) /* what was looked up may be another's */
 		freeze->mount = (struct mount) { 0 };
 	if (!held)
+		held = sure ? held_unknown(t) : NULL;
+	if (!held)
 		return;
-	freeze->mount = held->mount;
+	if (!sure || *held->mount.type)
+		freeze->mount = held->mount;
 	freeze->was_frozen = time - held->since;
 	*held = t->held[--t->n_held];
 }
@@ -172,6 +175,19 @@ static void call_end(struct freezetable *t, struct freezecall *call, uint64_t ti
 	call_forget(t, call);
 }
 
+void freezetable_begin(struct freezetable *t, const struct freezecall *call)
+{
+	struct freezecall *last = call_find(t, call->pid);
+	struct freeze freeze = freeze_of(call, call->cmd == FREEZE_ASKED ? FREEZING : THAWING);
+
+	/* a task that begins another one has ended the last, whoever saw it */
+	if (last)
+		call_end(t, last, call->time, 0, true);
+	t->said(t->arg, call->time, &freeze);
+	if (t->n_calls < CALLS_MAX)
+		t->calls[t->n_calls++] = *call;
+}
+
 void freezetable_end(struct freezetable *t, uint64_t time, int pid, long result)
 {
 	struct freezecall *call = call_find(t, pid);
@@ -180,18 +196,14 @@ void freezetable_end(struct freezetable *t, uint64_t time, int pid, long result)
 		call_end(t, call, time, result, false);
 }
 
-void freezetable_lose(struct freezetable *t, uint64_t time, int pid)
+void freezetable_expire(struct freezetable *t, uint64_t now, uint64_t age, bool (*lives)(int pid))
 {
-	struct freezecall *call = call_find(t, pid);
-
-	if (call)
-		call_end(t, call, time, 0, true);
+	for (size_t i = t->n_calls; i-- > 0;)
+		if (t->calls[i].time + age <= now && !lives(t->calls[i].pid))
+			call_end(t, &t->calls[i], now, 0, true);
 }
 
-int freezetable_under_way(const struct freezetable *t, uint64_t time)
+bool freezetable_is_busy(const struct freezetable *t)
 {
-	for (size_t i = 0; i < t->n_calls; i++)
-		if (t->calls[i].time < time)
-			return t->calls[i].pid;
-	return 0;
+	return t->n_calls > 0;
 }

@@ -46,8 +46,9 @@ void freezetable_name(struct freezetable *t, int pid, const struct mount *mount)
 /* A system call of that task ended, with RESULT: of others than those that began it is nothing. */
 void freezetable_end(struct freezetable *t, uint64_t time, int pid, long result);
 
-/* The same where nobody saw it: for who knows that the call is not under way any more. */
-void freezetable_lose(struct freezetable *t, uint64_t time, int pid);
+/* The same for calls of which nobody saw the end: those that began more than AGE ns before NOW and
+ * whose task LIVES knows not to be in one any more. */
+void freezetable_expire(struct freezetable *t, uint64_t now, uint64_t age, bool (*lives)(int pid));
 
-/* The task whose call began first of those that began before TIME and are under way; 0: none. */
-int freezetable_under_way(const struct freezetable *t, uint64_t time);
+/* Whether a call is under way. */
+bool freezetable_is_busy(const struct freezetable *t);

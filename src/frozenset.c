@@ -30,10 +30,13 @@ static void frozen_name(struct frozen *frozen, const struct freeze *freeze, cons
 static void frozenset_ask(struct frozenset *set, const struct freeze *freeze, const char *rest,
 			  uint64_t time)
 {
-	struct frozen *frozen = &set->list[set->n];
+	struct frozen *frozen = frozen_by(set, freeze->pid);
 
+	if (frozen) /* it asks for another: that one has ended, and nobody has seen it */
+		frozen->done = frozen->unsure = true;
 	if (set->n == FROZEN_MAX)
 		return;
+	frozen = &set->list[set->n];
 	*frozen = (struct frozen) { .pid = freeze->pid, .fd = freeze->fd, .since = time };
 	frozen_name(frozen, freeze, rest);
 	set->n++;
@@ -59,16 +62,24 @@ static size_t frozenset_forget(struct frozenset *set, unsigned major, unsigned m
 	return before - set->n;
 }
 
-/* Of one whose device is not known, the oldest. */
+/* What was not frozen here may be one of which the device is not known: then the oldest of these,
+ * and the others may be it as well. */
 static void frozenset_forget_unknown(struct frozenset *set)
 {
-	for (size_t i = 0; i < set->n; i++) {
-		const struct frozen *frozen = &set->list[i];
+	bool forgot = false;
 
-		if (!frozen->done || frozen->major || frozen->minor)
-			continue;
-		frozen_forget(set, &set->list[i]);
-		return;
+	for (size_t i = 0; i < set->n;) {
+		struct frozen *frozen = &set->list[i];
+
+		if (!frozen->done || frozen->major || frozen->minor) {
+			i++;
+		} else if (forgot) {
+			frozen->unsure = true;
+			i++;
+		} else {
+			frozen_forget(set, frozen);
+			forgot = true;
+		}
 	}
 }
 
@@ -104,6 +115,7 @@ void frozenset_take(struct frozenset *set, const struct freeze *freeze, const ch
 		frozenset_ask(set, freeze, rest, time);
 	} else if (freeze->what == FROZEN && frozen) {
 		frozen->done = true;
+		frozen->unsure = freeze->unseen;
 		frozen_name(frozen, freeze, rest);
 	} else if (freeze->what == NOT_FROZEN && frozen) {
 		frozen_forget(set, frozen);

@@ -16,6 +16,7 @@ struct frozen {
 	unsigned fd;
 	uint64_t since; /* boot clock */
 	bool done;      /* else it is still being frozen */
+	bool unsure;    /* whether it was frozen, or whether it still is */
 	bool told;      /* its owner's */
 	char who[300];  /* "comm=fsfreeze type=ext4 mount=/mnt/data" */
 };

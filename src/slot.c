@@ -266,7 +266,10 @@ bool slot_next(struct slot *slot, uint64_t now, uint64_t deadline, struct reader
 		slot->state = SLOT_HUNG;
 	if (!busy || slot->state == SLOT_BUSY)
 		return false;
-	slot_keep_path(slot);
+	if (!slot->files || slot->next < slot->given)
+		slot_keep_path(slot);
+	else
+		*slot->path = '\0';
 	if (!owed)
 		return false;
 	return slot_answer(slot, slot->files ? slot->n - 1 : 0, died ? READER_DIED : READER_TIMEOUT,

@@ -71,7 +71,7 @@ static void frozen_fire(struct condition *c, const struct frozen *one, uint64_t 
 
 	if (!judge_hit(c, time))
 		return;
-	verdict.uncertain = set->strangers || judge_missed(c, one->since);
+	verdict.uncertain = set->strangers || one->unsure || judge_missed(c, one->since);
 	snprintf(verdict.text, sizeof(verdict.text), "%s for %s by pid=%d: device %u:%u, %s",
 		 one->done ? "frozen" : "being frozen, without an end,",
 		 duration_about(time - one->since).text, one->pid, one->major, one->minor,

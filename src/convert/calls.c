@@ -180,17 +180,23 @@ static int calls_push(struct calls *c, const struct call *call)
 	return r;
 }
 
-/* The call of that task that was told as going on, taken from the list; false if there is none. */
-static bool calls_take_long(struct calls *c, int pid, struct call *call)
+/* The call of that task that was told as going on, NULL if there is none. */
+static struct call *calls_long_one(struct calls *c, int pid)
 {
-	for (size_t i = 0; i < c->n_long; i++) {
-		if (c->long_ones[i].pid != pid)
-			continue;
-		*call = c->long_ones[i];
-		c->long_ones[i] = c->long_ones[--c->n_long];
-		return true;
-	}
-	return false;
+	for (size_t i = 0; i < c->n_long; i++)
+		if (c->long_ones[i].pid == pid)
+			return &c->long_ones[i];
+	return NULL;
+}
+
+/* Tells its end at TIME. */
+static int calls_end_long(struct calls *c, struct call *ended, uint64_t time)
+{
+	struct call call = *ended;
+
+	call.ended = time;
+	*ended = c->long_ones[--c->n_long];
+	return call_tell(c, &call, time, true);
 }
 
 static struct call *calls_open_one(struct calls *c, int pid)
@@ -200,22 +206,20 @@ static struct call *calls_open_one(struct calls *c, int pid)
 	return call && call->pid == pid && !call->ended ? call : NULL;
 }
 
-/* What this task was in has ended, since it does something else now: nobody has seen how. */
-static int calls_lose(struct calls *c, int pid)
+/* What this task was in has ended, since it does something else at TIME: nobody has seen how. */
+static int calls_lose(struct calls *c, int pid, uint64_t time)
 {
-	struct call *open = calls_open_one(c, pid), call;
+	struct call *open = calls_open_one(c, pid), *long_one = calls_long_one(c, pid);
 
 	c->current[pid] = 0;
 	if (open) {
 		open->lost = true;
 		open->ended = open->began;
-		return 0;
 	}
-	if (!calls_take_long(c, pid, &call))
+	if (!long_one)
 		return 0;
-	call.lost = true;
-	call.ended = call.began;
-	return call_tell(c, &call, call.began, true);
+	long_one->lost = true;
+	return calls_end_long(c, long_one, time);
 }
 
 static int64_t calls_field(const struct format *format, const char *name,
@@ -237,7 +241,7 @@ static int calls_begin(struct calls *c, const struct tracedat_record *r, int pid
 		memcpy(call.args, (const uint8_t *)r->data + args->offset, sizeof(call.args));
 	call.for_good = syscalls_ends_task(c->syscalls, call.number);
 	call.ended = call.for_good ? call.began : 0;
-	return calls_lose(c, pid) < 0 ? -1 : calls_push(c, &call);
+	return calls_lose(c, pid, r->time) < 0 ? -1 : calls_push(c, &call);
 }
 
 /* Returning from a signal has no number of its own. */
@@ -249,7 +253,8 @@ static bool call_is_of(const struct call *call, long number)
 static int calls_end(struct calls *c, const struct tracedat_record *r, int pid)
 {
 	long number = calls_field(c->exit, "id", r), result = calls_field(c->exit, "ret", r);
-	struct call *open = calls_open_one(c, pid), call = { 0 };
+	struct call *open = calls_open_one(c, pid), *long_one = calls_long_one(c, pid);
+	struct call call = { .ended = r->time, .pid = pid, .number = number, .result = result };
 
 	if (open && call_is_of(open, number)) {
 		open->ended = r->time;
@@ -257,13 +262,11 @@ static int calls_end(struct calls *c, const struct tracedat_record *r, int pid)
 		c->current[pid] = 0;
 		return calls_flush(c, false, r->time);
 	}
-	if (!open && calls_take_long(c, pid, &call) && call_is_of(&call, number)) {
-		call.ended = r->time;
-		call.result = result;
-		return call_tell(c, &call, r->time, true);
+	if (!open && long_one && call_is_of(long_one, number)) {
+		long_one->result = result;
+		return calls_end_long(c, long_one, r->time);
 	}
-	call = (struct call) { .ended = r->time, .pid = pid, .number = number, .result = result };
-	return calls_lose(c, pid) < 0 ? -1 : calls_push(c, &call);
+	return calls_lose(c, pid, r->time) < 0 ? -1 : calls_push(c, &call);
 }
 
 int calls_take(struct calls *c, const struct tracedat_record *r)

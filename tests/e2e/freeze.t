@@ -27,6 +27,15 @@ around() {
 	t "$fs: --pid-file has its process" is "$(cat "$P.$fs")" $pid
 }
 
+# child_of PID COMM: its process of that name.
+child_of() {
+	local p
+
+	for p in $(tracers); do
+		[ "$(cat "/proc/$p/comm")" != "$2" ] || [ "$(ps -o ppid= -p "$p" | tr -d ' ')" != "$1" ] || echo "$p"
+	done
+}
+
 # bundle_of FS: unpacked, with $b for its directory.
 bundle_of() {
 	rm -rf "$T/unpacked" && mkdir "$T/unpacked"
@@ -136,11 +145,33 @@ kill $opens
 t "held: nothing was opened on a disk to save and to seal" hasnt "$T/opens" '^[0-9]+ tracer'
 fsfreeze -u "$T/ext4"
 kill -9 $freezer
+wait $freezer 2>/dev/null
 t "held: the bundle unpacks" unpack held/ || finish
 t "held: by its condition" manifest .stop.condition "frozen for too long"
 t "held: the stop names the holder" is "$(m .stop.pid)" $freezer
 t "held: so does the summary" has "$b/summary.txt" "What .*frozen for 1s by pid=$freezer: .*comm=freezer parent=$$ .*type=ext4 mount=$T/ext4"
 t "held: the holder's stack is there" has "$b/tasks/holder-stop.txt" "== task $freezer 'freezer'"
+
+### who makes many ioctls: they are recorded while somebody freezes, and no longer
+recipe busy <<LUA
+-- Is it quiet again?
+return { fsfreeze_safe = true, collect = { t.log "freezes" }, stop = {} }
+LUA
+capture busy "$T/busy.lua"
+enables() { cat "$tracefs"/instances/tracer-*-freezes/events/{syscalls/sys_exit_ioctl,block/block_bio_queue}/enable | tr -d '\n'; }
+t "busy: ends of ioctls are not recorded" is "$(enables)" '0*0*'
+"$provoke/ioctls" 4000 >/dev/null 9<&- &
+ioctls=$!
+fsfreeze -f "$T/ext4"
+t "busy: while somebody freezes they are" is "$(enables)" '1*1*'
+fsfreeze -u "$T/ext4"
+sleep 2.5
+t "busy: and not after that" is "$(enables)" '0*0*'
+wait $ioctls
+kill -TERM $pid
+t "busy: it ends" ended $pid 20
+t "busy: the bundle unpacks" unpack busy || finish
+t "busy: both calls are there" is "$(grep -cE ' (frozen|thawed) .*comm=fsfreeze' "$b/logs/freezes.log")" 2
 
 ### freezes and thaws that are over in no time, by processes that are gone at once
 recipe quick <<LUA
@@ -230,15 +261,15 @@ rm -f "$P.ext4"
 rm -rf "$T/ext4/out"
 around ext4 "$top/recipes/vm-snapshot.lua" limit=30s
 engine=$pid
-thawer=$(pgrep -P $engine tracer-thaw)
+thawer=$(child_of $engine tracer-thaw)
 kill -9 "$thawer"
-await 10 pgrep -P $engine tracer-thaw
-t "successor: there is one" not is "$(pgrep -P $engine tracer-thaw)" "$thawer"
+succeeded() { [ -n "$(child_of $engine tracer-thaw | grep -vx "$thawer")" ]; }
+t "successor: there is one" await 10 succeeded
 sleep 0.5
 fsfreeze -f "$T/ext4"
 kill -TERM $engine
 sleep 1
-t "successor: it waits for the thaw" is "$(pgrep -P $engine tracer-save)" ""
+t "successor: it waits for the thaw" is "$(child_of $engine tracer-save)" ""
 fsfreeze -u "$T/ext4"
 t "successor: the capture ends" ended $engine 20
 t "successor: exit code 5" code 5
@@ -338,6 +369,7 @@ t "monitor: with the reason" has "$T/err" "nothing is recorded: tracer: .*/no/su
 printf '[Monitor]\nRun = yse\n' >"$T/typo.conf"
 monitor "$T/typo.conf" sh -c 'exit 6'
 t "monitor: what is neither yes nor no is told" has "$T/err" "'Run = yse' in .* is neither yes nor no"
-await 10 is "$(ls -d /dev/shm/backup-monitor.* 2>/dev/null)" ""
+cleared() { [ -z "$(ls -d /dev/shm/backup-monitor.* 2>/dev/null)" ]; }
+await 10 cleared
 t "monitor: nothing is left in /dev/shm" is "$(ls -d /dev/shm/backup-monitor.* 2>/dev/null)" ""
 finish

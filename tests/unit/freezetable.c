@@ -97,12 +97,11 @@ static void a_freeze_and_its_thaw(void **state)
 	freezetable_end(b->table, 99, 5, 0);  /* that was before */
 	freezetable_end(b->table, 120, 6, 0); /* that is another's */
 	assert_int_equal(b->n, 1);
-	assert_int_equal(freezetable_under_way(b->table, 200), 5);
-	assert_int_equal(freezetable_under_way(b->table, 100), 0);
+	assert_int_equal(freezetable_is_busy(b->table), true);
 	freezetable_end(b->table, 140, 5, 0);
 	assert_said(b, FROZEN, 140, 1);
 	assert_int_equal(b->said[1].took, 40);
-	assert_int_equal(freezetable_under_way(b->table, 200), 0);
+	assert_int_equal(freezetable_is_busy(b->table), false);
 	call(b, 300, 9, THAW_ASKED, 1, 301);
 	freezetable_end(b->table, 310, 9, 0);
 	assert_said(b, THAWED, 310, 1);
@@ -173,16 +172,31 @@ static void a_look_that_was_too_late_is_only_a_guess(void **state)
 	assert_int_equal(b->said[b->n - 1].was_frozen, 0);
 }
 
+static bool is_even(int pid)
+{
+	return pid % 2 == 0;
+}
+
 static void a_call_whose_end_was_lost(void **state)
 {
 	struct bench *b = *state;
 
 	call(b, 100, 5, FREEZE_ASKED, 1, 101);
-	freezetable_lose(b->table, 1000, 5);
-	assert_said(b, FROZEN, 1000, 1);
-	assert_true(b->said[b->n - 1].unseen);
-	freezetable_lose(b->table, 1100, 5);
+	call(b, 110, 6, FREEZE_ASKED, 2, 111);
+	freezetable_expire(b->table, 1000, 950, is_even); /* not old enough */
 	assert_int_equal(b->n, 2);
+	freezetable_expire(b->table, 1000, 500, is_even);
+	assert_int_equal(b->n, 3);
+	assert_said(b, FROZEN, 1000, 0); /* it may have been looked up when it was over */
+	assert_true(b->said[b->n - 1].unseen);
+	assert_int_equal(b->said[b->n - 1].pid, 5);
+	assert_true(freezetable_is_busy(b->table));
+	call(b, 1100, 6, FREEZE_ASKED, 3, 1101); /* so its last one has ended */
+	assert_int_equal(b->said[b->n - 2].what, FROZEN);
+	assert_true(b->said[b->n - 2].unseen);
+	freezetable_end(b->table, 1110, 6, -EBUSY);
+	assert_said(b, NOT_FROZEN, 1110, 3);
+	assert_false(b->said[b->n - 1].unseen);
 }
 
 static void a_line_is_read_as_it_was_written(void **state)
@@ -193,7 +207,7 @@ static void a_line_is_read_as_it_was_written(void **state)
 		.fd = 4,
 		.comm = "a\nb",
 		.took = 43288123,
-			    .was_frozen = 1500 * 1000,
+		.was_frozen = 1500 * 1000,
 		.error = EBUSY,
 		.mount = { .major = 253, .minor = 1, .point = "/mnt/a\033b", .type = "xfs" }
 	};
@@ -213,6 +227,17 @@ static void a_line_is_read_as_it_was_written(void **state)
 	assert_int_equal(back.pid, 12);
 	assert_int_equal(back.fd, 4);
 	assert_ptr_equal(rest, strstr(text, "after="));
+	assert_false(back.unseen);
+	f.unseen = true;
+	freezeline_write(&f, text, sizeof(text));
+	assert_true(freezeline_read(&back, text, &rest));
+	assert_true(back.unseen);
+	f.unseen = false;
+	strcpy(f.comm, "how-it-ended="); /* what others have named says nothing */
+	strcpy(f.mount.point, "/x how-it-ended=unseen");
+	freezeline_write(&f, text, sizeof(text));
+	assert_true(freezeline_read(&back, text, &rest));
+	assert_false(back.unseen);
 	for (enum freeze_what what = 0; what < FREEZE_WHATS; what++) {
 		f.what = what;
 		freezeline_write(&f, text, sizeof(text));

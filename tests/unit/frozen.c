@@ -113,6 +113,27 @@ static void a_thaw_of_nobody_knows_which(void **state)
 	assert_int_equal(b->n, 0);
 }
 
+static void a_freeze_of_which_the_end_was_not_seen(void **state)
+{
+	struct bench *b = *state;
+
+	begin(b, FROZEN_FOR("1000"));
+	line(b, 2000, "freezing 7:0 pid=5 fd=3" TAIL);
+	line(b, 2900, "frozen 7:0 pid=5 fd=3 how-it-ended=unseen" TAIL);
+	judge_reach(b->judge, 3001);
+	assert_int_equal(b->n, 1);
+	assert_true(b->fired[0].uncertain);
+	end(b);
+
+	begin(b, FROZEN_FOR("1000"));
+	line(b, 2000, "freezing 7:0 pid=5 fd=3" TAIL);
+	line(b, 2100, "freezing 7:1 pid=5 fd=3" TAIL);
+	line(b, 2101, "not-frozen 7:1 pid=5 fd=3 error=EBUSY" TAIL);
+	judge_reach(b->judge, 9000);
+	assert_int_equal(b->n, 1);
+	assert_true(b->fired[0].uncertain);
+}
+
 static void what_is_known_at_the_end_of_the_freeze_counts(void **state)
 {
 	struct bench *b = *state;
@@ -171,6 +192,7 @@ int main(void)
 		JUDGE_TEST(its_freeze_does_not_come_to_an_end),
 		JUDGE_TEST(what_is_thawed_or_refused_is_fine),
 		JUDGE_TEST(a_thaw_of_nobody_knows_which),
+		JUDGE_TEST(a_freeze_of_which_the_end_was_not_seen),
 		JUDGE_TEST(what_is_known_at_the_end_of_the_freeze_counts),
 		JUDGE_TEST(thaws_of_others),
 		JUDGE_TEST(more_than_are_told_apart),
