@@ -17,7 +17,7 @@ if agent ~= 0 then
     t.tasks { name = "agent-tasks", pid = agent, at = "both" }, -- in what it hangs since before the start, too
     t.files {
       name = "agent-files", every = every, keep = keep,
-      "/proc/" .. agent .. "/stat", "/proc/" .. agent .. "/status", "/proc/" .. agent .. "/io",
+      t.try { "/proc/" .. agent .. "/stat", "/proc/" .. agent .. "/status", "/proc/" .. agent .. "/io" }, -- until it ends
     },
   }
 end
