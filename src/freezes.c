@@ -23,7 +23,8 @@
 
 #define ASKED "cmd == 0xc0045877 || cmd == 0xc0045878" /* FREEZE_ASKED, THAW_ASKED */
 #define ENTER "events/syscalls/sys_enter_ioctl/"
-#define RING_KB 64         /* of each CPU */
+#define RING_ALL_KB 4096   /* of all CPUs: what others do while somebody freezes is in it, too */
+#define RING_KB 64         /* of each CPU at least */
 #define MOMENTS_MAX 16384u /* between two looks */
 #define LOST_AFTER NS_PER_S
 #define QUIET NS_PER_S /* after which nothing of others is recorded any more */
@@ -84,9 +85,16 @@ bool freezes_is(const char *log)
 	return !strncmp(log, FREEZES_LOG, n) && (!log[n] || log[n] == ' ');
 }
 
+static int freezes_ring_kb(void)
+{
+	int each = RING_ALL_KB / get_nprocs_conf();
+
+	return each > RING_KB ? each : RING_KB;
+}
+
 uint64_t freezes_ring_bytes(void)
 {
-	return (uint64_t)RING_KB * 1024 * get_nprocs_conf();
+	return (uint64_t)freezes_ring_kb() * 1024 * get_nprocs_conf();
 }
 
 static int freezes_arm_after(struct capture *c, const char *name, struct err *e)
@@ -118,7 +126,7 @@ int freezes_arm(struct capture *c, const char *name, char **log, struct err *e)
 		{ "buffer_percent", "0" }, { ENTER "filter", ASKED }, { ENTER "enable", "1" },
 	};
 
-	snprintf(size, sizeof(size), "%d", RING_KB);
+	snprintf(size, sizeof(size), "%d", freezes_ring_kb());
 	if (ledger_instance(c->ledger, name, e) < 0 || instance_create(c->tracing, name, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < countof(settings); i++)
