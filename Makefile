@@ -15,14 +15,14 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
 PACKAGES = lua5.4 libtracefs libtraceevent libpcap libarchive jansson libpcre2-8 libcap-ng libseccomp libsodium libelf libmnl
 PREFIX = /usr/local
 
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -Isrc -Isrc/source $(WARNINGS) \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden $(patsubst %/,-I%,src/ $(wildcard src/*/)) -Itests/unit $(WARNINGS) \
 	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS) $(SANITIZE)
 LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
-SOURCES = $(wildcard src/*.c src/source/*.c src/selector/*.c src/condition/*.c src/convert/*.c src/command/*.c)
+SOURCES = $(wildcard src/*.c src/*/*.c)
 OBJECTS = $(SOURCES:src/%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 LIBRARY = $(filter-out $(BUILD)/main.o,$(OBJECTS))
-UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c))
+UNITS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/*.c tests/unit/*/*.c))
 MANUAL = $(BUILD)/doc/tracer.1 $(BUILD)/doc/tracer-recipe.5 $(BUILD)/doc/tracer-bundle.5
 PROVOKERS = $(patsubst tests/provoke/%.c,$(BUILD)/provoke/%,$(filter-out tests/provoke/events.c,$(wildcard tests/provoke/*.c)))
 
@@ -98,7 +98,7 @@ check: deps
 lint:
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=internalAstError \
-		--suppress=unknownMacro -D_GNU_SOURCE -Isrc -Isrc/source -j2 src
+		--suppress=unknownMacro -D_GNU_SOURCE $(patsubst %/,-I%,src/ $(wildcard src/*/)) -j2 src
 	@ls $(SOURCES) | xargs -P2 -n8 sh -c 'clang-tidy --quiet "$$@" -- $(ALL_CFLAGS) 2>/dev/null' lint
 
 demo:
@@ -138,4 +138,4 @@ install: tracer manual
 clean:
 	rm -rf build tracer build.log
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

@@ -5,7 +5,7 @@
 
 #include "auto.h"
 #include "clock.h"
-#include "convert/convert.h"
+#include "convert.h"
 #include "finish.h"
 #include "io.h"
 #include "log.h"

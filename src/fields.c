@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "auto.h"
-#include "source/taken.h"
+#include "taken.h"
 #include "units.h"
 
 /* The names of all that can be asked for. */

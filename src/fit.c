@@ -9,7 +9,7 @@
 #include "auto.h"
 #include "io.h"
 #include "mounts.h"
-#include "source/ftrace_plan.h"
+#include "ftrace_plan.h"
 #include "state.h"
 #include "units.h"
 

@@ -8,7 +8,7 @@
 #include "auto.h"
 #include "freezes.h"
 #include "mounts.h"
-#include "selector/reading.h"
+#include "reading.h"
 
 static int freezesafe_refuse(const char *at, struct err *e)
 {

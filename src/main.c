@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "command/command.h"
+#include "command.h"
 #include "auto.h"
 #include "options.h"
 #include "recipes.h"

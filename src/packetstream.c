@@ -6,7 +6,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-#include "selector/packet.h"
+#include "packet.h"
 #include "stampclock.h"
 #include "tap.h"
 #include "units.h"

@@ -9,7 +9,7 @@
 #include "err.h"
 #include "probe.h"
 #include "source.h"
-#include "source/watched.h"
+#include "watched.h"
 
 struct plan {
 	json_t *json; /* owns all strings below */

@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "follower.h"
 #include "reader.h"
-#include "selector/reading.h"
+#include "reading.h"
 #include "units.h"
 
 #define PATHS_MAX 65536 /* bytes of paths that are known of one pattern */

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "auto.h"
-#include "selector/packet.h"
-#include "selector/reading.h"
-#include "source/ftrace_plan.h"
+#include "packet.h"
+#include "reading.h"
+#include "ftrace_plan.h"
 
 static const char *spec_text(const json_t *spec, const char *key)
 {

@@ -10,8 +10,8 @@
 #include "manifest.h"
 #include "packetfilter.h"
 #include "pcapng.h"
-#include "selector/packet.h"
-#include "selector/reading.h"
+#include "packet.h"
+#include "reading.h"
 #include "tap.h"
 #include "units.h"
 

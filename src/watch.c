@@ -16,7 +16,7 @@
 #include "live.h"
 #include "memory.h"
 #include "message.h"
-#include "selector/reading.h"
+#include "reading.h"
 #include "streams.h"
 #include "text.h"
 #include "units.h"

@@ -9,7 +9,7 @@
 
 #include "auto.h"
 #include "clock.h"
-#include "command/command.h"
+#include "command.h"
 #include "console.h"
 #include "crew.h"
 #include "launch.h"

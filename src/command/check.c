@@ -4,17 +4,17 @@
 #include <string.h>
 
 #include "auto.h"
-#include "command/check.h"
-#include "command/command.h"
+#include "check.h"
+#include "command.h"
 #include "manifest.h"
 #include "prepare.h"
 #include "state.h"
-#include "source/ftrace_plan.h"
+#include "ftrace_plan.h"
 #include "eventstream.h"
 #include "freezes.h"
 #include "packetstream.h"
-#include "selector/packet.h"
-#include "selector/reading.h"
+#include "packet.h"
+#include "reading.h"
 #include "units.h"
 
 #define MANY_EVENTS 100000 /* a second: what a busy host makes of sched and system calls */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "auto.h"
-#include "command/check.h"
+#include "check.h"
 #include "launch.h"
 #include "trial.h"
 #include "units.h"

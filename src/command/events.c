@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "auto.h"
-#include "command/command.h"
+#include "command.h"
 #include "format.h"
 #include "tracing.h"
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "command/command.h"
+#include "command.h"
 #include "control.h"
 #include "state.h"
 

@@ -2,7 +2,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "command/command.h"
+#include "command.h"
 #include "recipes.h"
 
 static int list_run(const struct options *options, const char **words, int n_words, struct err *e)

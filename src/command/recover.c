@@ -9,7 +9,7 @@
 
 #include "auto.h"
 #include "board.h"
-#include "command/command.h"
+#include "command.h"
 #include "console.h"
 #include "crew.h"
 #include "engine.h"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "auto.h"
-#include "command/command.h"
+#include "command.h"
 #include "manifest.h"
 #include "prepare.h"
 #include "replay.h"

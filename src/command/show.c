@@ -5,7 +5,7 @@
 
 #include "auto.h"
 #include "bundle.h"
-#include "command/command.h"
+#include "command.h"
 #include "sandbox.h"
 
 struct show {

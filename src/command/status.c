@@ -7,7 +7,7 @@
 
 #include "auto.h"
 #include "board.h"
-#include "command/command.h"
+#include "command.h"
 #include "io.h"
 #include "plan.h"
 #include "state.h"

@@ -7,7 +7,7 @@
 #include "auto.h"
 #include "bundle.h"
 #include "manifest.h"
-#include "command/command.h"
+#include "command.h"
 #include "sandbox.h"
 
 #define VERIFY_MANIFEST_MAX (64 << 20)

@@ -9,7 +9,7 @@
 #include "judge.h"
 #include "members.h"
 #include "reader.h"
-#include "selector/reading.h"
+#include "reading.h"
 #include "tasks.h"
 
 #define EXIT_MAX 4096 /* threads that are watched at a time */

@@ -8,7 +8,7 @@
 #include "judge.h"
 #include "level.h"
 #include "pattern.h"
-#include "selector/reading.h"
+#include "reading.h"
 #include "units.h"
 
 struct gauge {

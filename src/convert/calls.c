@@ -1,12 +1,12 @@
-#include "convert/calls.h"
+#include "calls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "auto.h"
-#include "convert/comms.h"
-#include "convert/tracetext_event.h"
+#include "comms.h"
+#include "tracetext_event.h"
 #include "syscalls.h"
 #include "units.h"
 

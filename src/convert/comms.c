@@ -1,4 +1,4 @@
-#include "convert/comms.h"
+#include "comms.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "convert/packettext.h"
+#include "packettext.h"
 
 #include <arpa/inet.h>
 #include <net/ethernet.h>

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "auto.h"
-#include "convert/convert.h"
+#include "convert.h"
 #include "freezeline.h"
 #include "freezes.h"
 #include "io.h"

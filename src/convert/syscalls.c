@@ -7,8 +7,8 @@
 
 #include "auto.h"
 #include "clock.h"
-#include "convert/calls.h"
-#include "convert/convert.h"
+#include "calls.h"
+#include "convert.h"
 #include "io.h"
 #include "manifest.h"
 #include "sandbox.h"

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "auto.h"
-#include "convert/convert.h"
+#include "convert.h"
 #include "io.h"
 #include "sandbox.h"
-#include "convert/tracetext.h"
+#include "tracetext.h"
 
 #define TRACE_TEXT_MAX (64u << 20) /* bytes before the stop */
 

@@ -1,4 +1,4 @@
-#include "convert/tracetext.h"
+#include "tracetext.h"
 
 #include <errno.h>
 #include <stdlib.h>

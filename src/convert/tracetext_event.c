@@ -1,4 +1,4 @@
-#include "convert/tracetext_event.h"
+#include "tracetext_event.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "follower.h"
 #include "freezeline.h"
 #include "freezes.h"
-#include "selector/reading.h"
+#include "reading.h"
 
 static int freezes_decode(struct selector *s, struct err *e)
 {

@@ -5,7 +5,7 @@
 
 #include "auto.h"
 #include "selector.h"
-#include "selector/linetext.h"
+#include "linetext.h"
 
 /* A text whose characters the kernel's own glob knows no escape for has to be looked for by us, as
  * a pattern has. */

@@ -1,4 +1,4 @@
-#include "selector/linetext.h"
+#include "linetext.h"
 
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* t.packet: a packet, with a filter of addresses, ports and pcap's own words. */
-#include "selector/packet.h"
+#include "packet.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "auto.h"
-#include "convert/packettext.h"
+#include "packettext.h"
 #include "packetfilter.h"
 #include "packethead.h"
 #include "tap.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "auto.h"
-#include "selector/reading.h"
+#include "reading.h"
 #include "units.h"
 
 #define WINDOW_MIN (500 * NS_PER_MS) /* the kernel's own bounds */

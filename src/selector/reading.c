@@ -1,4 +1,4 @@
-#include "selector/reading.h"
+#include "reading.h"
 
 #include <stdlib.h>
 #include <string.h>

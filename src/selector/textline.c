@@ -1,5 +1,5 @@
 /* A line of the journal, or of a file that rotates, as a follower hands it out. */
-#include "selector/textline.h"
+#include "textline.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "source/packets.h"
+#include "packets.h"
 
 #include <net/if.h>
 #include <stdio.h>

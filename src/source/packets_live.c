@@ -9,7 +9,7 @@
 #include "auto.h"
 #include "clock.h"
 #include "live.h"
-#include "source/packets.h"
+#include "packets.h"
 #include "stampclock.h"
 #include "tap.h"
 #include "units.h"

@@ -7,7 +7,7 @@
 
 #include "auto.h"
 #include "io.h"
-#include "source/packets.h"
+#include "packets.h"
 #include "tap.h"
 
 #define NAMES_SIZE_MAX 65536u

@@ -8,7 +8,7 @@
 #include "io.h"
 #include "pcapng.h"
 #include "sandbox.h"
-#include "source/packets.h"
+#include "packets.h"
 #include "units.h"
 #include "tap.h"
 

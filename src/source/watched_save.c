@@ -12,9 +12,9 @@
 #include "pcapng.h"
 #include "plan.h"
 #include "sandbox.h"
-#include "selector/packet.h"
-#include "selector/reading.h"
-#include "source/watched.h"
+#include "packet.h"
+#include "reading.h"
+#include "watched.h"
 #include "tap.h"
 #include "tracehost.h"
 

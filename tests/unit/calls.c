@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "convert/calls.h"
+#include "calls.h"
 #include "madepages.h"
 #include "units.h"
 

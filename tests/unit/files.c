@@ -21,7 +21,7 @@
 #include "live.h"
 #include "message.h"
 #include "scratch.h"
-#include "source/taken.h"
+#include "taken.h"
 #include "units.h"
 
 /* A directory with "in" for what is recorded, "state" and "out", and the process that records. */

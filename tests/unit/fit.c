@@ -12,7 +12,7 @@
 
 #include "auto.h"
 #include "fit.h"
-#include "source/ftrace_plan.h"
+#include "ftrace_plan.h"
 #include "state.h"
 
 #define MIB (1ull << 20)

@@ -27,7 +27,7 @@
 #include "packetprogram.h"
 #include "pcapng.h"
 #include "scratch.h"
-#include "source/packets.h"
+#include "packets.h"
 #include "units.h"
 
 /* The process runs in a network namespace of its own, whose loopback carries numbered datagrams. */

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "auto.h"
-#include "convert/packettext.h"
+#include "packettext.h"
 
 #define ETHERNET 1
 #define RAW 101
