@@ -15,7 +15,7 @@ WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpoi
 PACKAGES = lua5.4 libtracefs libtraceevent libpcap libarchive jansson libpcre2-8 libcap-ng libseccomp libsodium libelf libmnl
 PREFIX = /usr/local
 
-ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden $(patsubst %/,-I%,src/ $(wildcard src/*/)) -Itests/unit $(WARNINGS) \
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -fvisibility=hidden -Isrc $(WARNINGS) \
 	$(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS) $(SANITIZE)
 LIBS = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 
@@ -53,7 +53,7 @@ $(BUILD)/libtracer.a: $(LIBRARY)
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/libtracer.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libtracer.a $(LIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -o $@ $< $(BUILD)/libtracer.a $(LIBS) -lcmocka
 
 $(BUILD)/provoke/scoutfsd: tests/provoke/events.c
 $(BUILD)/provoke/%: tests/provoke/%.c $(wildcard tests/provoke/*.h)
@@ -98,7 +98,7 @@ check: deps
 lint:
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr --std=c11 \
 		--suppress=missingIncludeSystem --suppress=memleak --suppress=resourceLeak --suppress=internalAstError \
-		--suppress=unknownMacro -D_GNU_SOURCE $(patsubst %/,-I%,src/ $(wildcard src/*/)) -j2 src
+		--suppress=unknownMacro -D_GNU_SOURCE -Isrc -j2 src
 	@ls $(SOURCES) | xargs -P2 -n8 sh -c 'clang-tidy --quiet "$$@" -- $(ALL_CFLAGS) 2>/dev/null' lint
 
 demo:

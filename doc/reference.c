@@ -2,8 +2,8 @@
  * from the program. */
 #include <stdio.h>
 
-#include "auto.h"
-#include "script.h"
+#include "base/auto.h"
+#include "recipe/script.h"
 
 int main(void)
 {

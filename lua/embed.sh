@@ -7,7 +7,7 @@ bytes()
 	od -An -v -tx1 "$1" | sed 's/ \(..\)/0x\1,/g'
 }
 
-echo '#include "embedded.h"'
+echo '#include "recipe/embedded.h"'
 i=0
 for file in "$@"; do
 	printf 'static const unsigned char embedded_%d[] = {\n' "$i"

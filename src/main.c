@@ -5,12 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "auto.h"
-#include "options.h"
-#include "recipes.h"
-#include "units.h"
-#include "version.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "base/version.h"
+#include "command/command.h"
+#include "prepare/options.h"
+#include "prepare/recipes.h"
 
 static const struct command *const commands[] = {
 	&capture_command, &check_command,  &list_command,   &events_command,

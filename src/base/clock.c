@@ -1,9 +1,9 @@
-#include "clock.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <time.h>
 
-#include "units.h"
+#include "base/units.h"
 
 #define ANCHOR_READINGS 16
 

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* CLOCK_BOOTTIME in nanoseconds: the one clock of all records. */
 uint64_t clock_boot(void);

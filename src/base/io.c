@@ -1,4 +1,4 @@
-#include "io.h"
+#include "base/io.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define IO_FIRST 4096u
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Writes all of DATA. Returns 0 or -errno. */
 int io_write(int fd, const void *data, size_t size, struct err *e);

@@ -1,4 +1,4 @@
-#include "ring.h"
+#include "base/ring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "io.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/units.h"
 
 #define RING_MAGIC 0x676e697272637274ull /* "trcrring" */
 #define RING_VERSION 1u

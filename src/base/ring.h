@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#include "err.h"
+#include "base/err.h"
 
 struct ring_record {
 	uint64_t time;    /* boot clock, ns */

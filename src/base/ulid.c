@@ -1,8 +1,8 @@
-#include "ulid.h"
+#include "base/ulid.h"
 
 #include <sodium.h>
 
-#include "units.h"
+#include "base/units.h"
 
 void ulid_make(char id[ULID_SIZE], uint64_t wall_ns)
 {

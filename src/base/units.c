@@ -1,4 +1,4 @@
-#include "units.h"
+#include "base/units.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 struct unit {
 	const char *suffix;

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 #define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull

@@ -1,4 +1,4 @@
-#include "bundle.h"
+#include "bundle/bundle.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "finish.h"
+#include "base/auto.h"
+#include "engine/finish.h"
 
 /* RECIPE-HOST-20260102T030405Z-WXYZ.tar.zst, as finish_name makes it. */
 static bool bundle_is_name(const char *name)

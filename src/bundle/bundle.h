@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Opens the tarball PATH (NULL: the newest bundle in the current directory, whose name is put into
  * *name, the caller's). Returns the descriptor or -errno. */

@@ -1,4 +1,4 @@
-#include "manifest.h"
+#include "bundle/manifest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,10 +9,10 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "io.h"
-#include "tree.h"
-#include "version.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/version.h"
+#include "bundle/tree.h"
 
 json_int_t manifest_int(const json_t *object, const char *key)
 {

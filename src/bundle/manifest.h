@@ -4,10 +4,10 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#include "clock.h"
-#include "err.h"
-#include "finish.h"
-#include "source.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "engine/finish.h"
+#include "plan/source.h"
 
 /* The manifest of what was saved, without the list of files. *ret is the caller's. */
 int manifest_make(json_t **ret, const struct finish *finish, const struct report *reports,

@@ -8,16 +8,16 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
-#include "anchors.h"
-#include "auto.h"
-#include "finish.h"
-#include "formats.h"
-#include "io.h"
-#include "log.h"
-#include "manifest.h"
-#include "tree.h"
-#include "units.h"
-#include "worker.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "bundle/manifest.h"
+#include "bundle/tree.h"
+#include "capture/anchors.h"
+#include "engine/finish.h"
+#include "process/worker.h"
+#include "trace/formats.h"
 
 #define SAVE_WAIT (120 * NS_PER_S) /* for one source */
 

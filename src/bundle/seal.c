@@ -9,14 +9,14 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "auto.h"
-#include "finish.h"
-#include "io.h"
-#include "log.h"
-#include "manifest.h"
-#include "message.h"
-#include "tree.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "bundle/manifest.h"
+#include "bundle/tree.h"
+#include "engine/finish.h"
+#include "process/message.h"
 
 #ifndef RENAME_NOREPLACE
 #define RENAME_NOREPLACE 1

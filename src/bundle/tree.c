@@ -1,4 +1,4 @@
-#include "tree.h"
+#include "bundle/tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
 
 struct tree_names {
 	char **names;

@@ -1,7 +1,7 @@
 /* A walk over the regular files of a directory. */
 #pragma once
 
-#include "err.h"
+#include "base/err.h"
 
 typedef int tree_visit(void *arg, int dirfd, const char *path, struct err *e);
 

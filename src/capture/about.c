@@ -1,4 +1,4 @@
-#include "about.h"
+#include "capture/about.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -7,8 +7,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
 
 static const char *const compress_words[] = {
 	[COMPRESS_ZSTD] = "zstd",

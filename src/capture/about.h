@@ -3,8 +3,8 @@
 
 #include <jansson.h>
 
-#include "err.h"
-#include "script_file.h"
+#include "base/err.h"
+#include "recipe/script_file.h"
 
 enum compress { COMPRESS_ZSTD, COMPRESS_GZIP, COMPRESS_NONE };
 

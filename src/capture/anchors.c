@@ -1,13 +1,13 @@
-#include "anchors.h"
+#include "capture/anchors.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "auto.h"
-#include "instance.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "trace/instance.h"
 
 static bool anchors_need_printk(const struct plan *plan)
 {

@@ -4,9 +4,9 @@
 
 #include <stddef.h>
 
-#include "capture.h"
-#include "clock.h"
-#include "err.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "capture/capture.h"
 
 /* Makes the small trace instance by which the kernel log's clock is read, if the plan has a log;
  * takes the first anchor. */

@@ -1,4 +1,4 @@
-#include "board.h"
+#include "capture/board.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 const char *stage_text(enum stage stage)
 {

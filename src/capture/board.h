@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "err.h"
-#include "source.h"
+#include "base/err.h"
+#include "plan/source.h"
 
 #define BOARD_SCHEMA 2 /* another one for another layout */
 #define BOARD_MAX 64   /* sources, and conditions, in one plan */

@@ -5,14 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "board.h"
-#include "err.h"
-#include "ledger.h"
-#include "luatest.h"
-#include "plan.h"
-#include "state.h"
-#include "stop.h"
-#include "tracing.h"
+#include "base/err.h"
+#include "capture/board.h"
+#include "capture/ledger.h"
+#include "capture/state.h"
+#include "capture/stop.h"
+#include "plan/plan.h"
+#include "recipe/luatest.h"
+#include "trace/tracing.h"
 
 /* tracing_on of one kernel ring, held by all who may have to turn it off. */
 struct ring_switch {

@@ -1,4 +1,4 @@
-#include "control.h"
+#include "capture/control.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define CONTROL_WAIT_MS 5000
 #define WORDS_MAX 300

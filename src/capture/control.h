@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-#include "err.h"
-#include "state.h"
+#include "base/err.h"
+#include "capture/state.h"
 
 struct control;
 

@@ -1,4 +1,4 @@
-#include "knob.h"
+#include "capture/knob.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,9 +8,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "auto.h"
-#include "io.h"
-#include "state.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/state.h"
 
 #define KNOB_LEDGER_MAX (1 << 20)
 

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "err.h"
-#include "tracing.h"
+#include "base/err.h"
+#include "trace/tracing.h"
 
 /* Raises the knob NAME (a file with one number in the tracing directory) to VALUE for the capture
  * ID, unless it is that high already. The ledger must know before. */

@@ -1,14 +1,14 @@
-#include "ledger.h"
+#include "capture/ledger.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "instance.h"
-#include "io.h"
-#include "knob.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/knob.h"
+#include "trace/instance.h"
 
 struct ledger {
 	int fd; /* lines "instance NAME", "probe GROUP NAME" and "knob NAME ID", oldest first */

@@ -2,8 +2,8 @@
  */
 #pragma once
 
-#include "err.h"
-#include "tracing.h"
+#include "base/err.h"
+#include "trace/tracing.h"
 
 struct ledger;
 

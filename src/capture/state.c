@@ -1,4 +1,4 @@
-#include "state.h"
+#include "capture/state.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,8 +13,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
 
 /* Where state directories are, best first; /dev/shm is everybody's, so only root's own 0700 ones
  * count there. */

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "ulid.h"
+#include "base/err.h"
+#include "base/ulid.h"
 
 struct state {
 	char id[ULID_SIZE];

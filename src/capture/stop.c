@@ -1,4 +1,4 @@
-#include "stop.h"
+#include "capture/stop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 enum { STOP_OPEN, STOP_WRITING, STOP_DECIDED };
 

@@ -7,16 +7,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "command.h"
-#include "console.h"
-#include "crew.h"
-#include "launch.h"
-#include "pidfile.h"
-#include "prepare.h"
-#include "repeat.h"
-#include "state.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "capture/state.h"
+#include "command/command.h"
+#include "engine/crew.h"
+#include "engine/launch.h"
+#include "engine/pidfile.h"
+#include "engine/repeat.h"
+#include "prepare/prepare.h"
+#include "process/console.h"
 
 /* Whoever waits until it records. */
 struct waiting {

@@ -3,19 +3,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "check.h"
-#include "command.h"
-#include "manifest.h"
-#include "prepare.h"
-#include "state.h"
-#include "ftrace_plan.h"
-#include "eventstream.h"
-#include "freezes.h"
-#include "packetstream.h"
-#include "packet.h"
-#include "reading.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "bundle/manifest.h"
+#include "capture/state.h"
+#include "command/check.h"
+#include "command/command.h"
+#include "log/freezes.h"
+#include "prepare/prepare.h"
+#include "selector/packet.h"
+#include "selector/reading.h"
+#include "source/ftrace_plan.h"
+#include "trace/eventstream.h"
+#include "watch/packetstream.h"
 
 #define MANY_EVENTS 100000 /* a second: what a busy host makes of sched and system calls */
 #define EVENT_BYTES 40     /* that one of those takes in a ring */

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "prepare.h"
+#include "prepare/prepare.h"
 
 /* How late a condition is decided, ns: all streams of the plan have to be seen up to then. */
 uint64_t check_lateness(const struct plan *plan, const struct condition *c);

@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "check.h"
-#include "launch.h"
-#include "trial.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "command/check.h"
+#include "engine/launch.h"
+#include "engine/trial.h"
 
 static double measure_rate(const struct trial *trial, uint64_t count)
 {

@@ -1,8 +1,8 @@
 /* Commands: each is one file behind one row of the table in main.c. */
 #pragma once
 
-#include "err.h"
-#include "options.h"
+#include "base/err.h"
+#include "prepare/options.h"
 
 struct command {
 	const char *name;

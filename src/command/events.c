@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "command.h"
-#include "format.h"
-#include "tracing.h"
+#include "base/auto.h"
+#include "command/command.h"
+#include "trace/format.h"
+#include "trace/tracing.h"
 
 static int events_format(struct tracing *tracing, const char *name, struct format **ret,
 			 struct err *e)

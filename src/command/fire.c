@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "control.h"
-#include "state.h"
+#include "capture/control.h"
+#include "capture/state.h"
+#include "command/command.h"
 
 static int fire_run(const struct options *options, const char **words, int n_words, struct err *e)
 {

@@ -2,8 +2,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "command.h"
-#include "recipes.h"
+#include "command/command.h"
+#include "prepare/recipes.h"
 
 static int list_run(const struct options *options, const char **words, int n_words, struct err *e)
 {

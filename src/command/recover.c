@@ -7,17 +7,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "board.h"
-#include "command.h"
-#include "console.h"
-#include "crew.h"
-#include "engine.h"
-#include "io.h"
-#include "ledger.h"
-#include "plan.h"
-#include "state.h"
-#include "trial.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/board.h"
+#include "capture/ledger.h"
+#include "capture/state.h"
+#include "command/command.h"
+#include "engine/crew.h"
+#include "engine/engine.h"
+#include "engine/trial.h"
+#include "plan/plan.h"
+#include "process/console.h"
 
 /* Everything that the engine needs, from the state directory alone. */
 struct recovery {

@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "command.h"
-#include "manifest.h"
-#include "prepare.h"
-#include "replay.h"
-#include "sandbox.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "bundle/manifest.h"
+#include "command/command.h"
+#include "prepare/prepare.h"
+#include "process/sandbox.h"
+#include "replay/replay.h"
 
 struct replaying {
 	const struct options *options;

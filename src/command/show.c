@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "bundle.h"
-#include "command.h"
-#include "sandbox.h"
+#include "base/auto.h"
+#include "bundle/bundle.h"
+#include "command/command.h"
+#include "process/sandbox.h"
 
 struct show {
 	const char *wanted;

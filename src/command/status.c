@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "board.h"
-#include "command.h"
-#include "io.h"
-#include "plan.h"
-#include "state.h"
-#include "status.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/board.h"
+#include "capture/state.h"
+#include "command/command.h"
+#include "engine/status.h"
+#include "plan/plan.h"
 
 struct status_view {
 	struct board *board;

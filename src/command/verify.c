@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "bundle.h"
-#include "manifest.h"
-#include "command.h"
-#include "sandbox.h"
+#include "base/auto.h"
+#include "bundle/bundle.h"
+#include "bundle/manifest.h"
+#include "command/command.h"
+#include "process/sandbox.h"
 
 #define VERIFY_MANIFEST_MAX (64 << 20)
 

@@ -1,9 +1,9 @@
 /* t.all: each of its parts has become true, the first and the last of them within a time. */
 #include <stdlib.h>
 
-#include "condition.h"
-#include "judge.h"
-#include "units.h"
+#include "base/units.h"
+#include "condition/judge.h"
+#include "plan/condition.h"
 
 struct all {
 	uint64_t within; /* 0: ever */

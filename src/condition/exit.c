@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "condition.h"
-#include "judge.h"
-#include "members.h"
-#include "reader.h"
-#include "reading.h"
-#include "tasks.h"
+#include "base/auto.h"
+#include "condition/judge.h"
+#include "condition/members.h"
+#include "plan/condition.h"
+#include "reader/reader.h"
+#include "reader/tasks.h"
+#include "selector/reading.h"
 
 #define EXIT_MAX 4096 /* threads that are watched at a time */
 

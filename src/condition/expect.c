@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "condition.h"
-#include "judge.h"
-#include "key.h"
-#include "obligations.h"
-#include "units.h"
+#include "base/units.h"
+#include "condition/judge.h"
+#include "condition/obligations.h"
+#include "plan/condition.h"
+#include "plan/key.h"
 
 #define EXPECT_MAX 65536 /* obligations at a time */
 

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "condition.h"
-#include "freezeline.h"
-#include "frozenset.h"
-#include "judge.h"
-#include "units.h"
+#include "base/units.h"
+#include "condition/frozenset.h"
+#include "condition/judge.h"
+#include "log/freezeline.h"
+#include "plan/condition.h"
 
 struct frozen_for {
 	uint64_t over;

@@ -1,4 +1,4 @@
-#include "frozenset.h"
+#include "condition/frozenset.h"
 
 #include <stdio.h>
 #include <string.h>

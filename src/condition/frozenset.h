@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "freezeline.h"
+#include "log/freezeline.h"
 
 #define FROZEN_MAX 1024 /* that are told apart */
 

@@ -3,13 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "condition.h"
-#include "judge.h"
-#include "level.h"
-#include "pattern.h"
-#include "reading.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "condition/judge.h"
+#include "condition/level.h"
+#include "plan/condition.h"
+#include "selector/pattern.h"
+#include "selector/reading.h"
 
 struct gauge {
 	double limit;

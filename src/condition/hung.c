@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "condition.h"
-#include "judge.h"
-#include "units.h"
+#include "base/units.h"
+#include "condition/judge.h"
+#include "plan/condition.h"
 
 #define HUNG_TASKS 4096 /* that are told apart */
 

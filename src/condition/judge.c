@@ -1,11 +1,11 @@
-#include "judge.h"
+#include "condition/judge.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 /* The times of the hits that still count. */
 struct tally {

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "board.h"
-#include "condition.h"
-#include "err.h"
+#include "base/err.h"
+#include "capture/board.h"
+#include "plan/condition.h"
 
 struct judge;
 

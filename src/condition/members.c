@@ -1,4 +1,4 @@
-#include "members.h"
+#include "condition/members.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "obligations.h"
+#include "condition/obligations.h"
 
 #include <stdlib.h>
 #include <string.h>

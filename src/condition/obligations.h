@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "key.h"
+#include "base/err.h"
+#include "plan/key.h"
 
 struct obligation {
 	uint64_t since;

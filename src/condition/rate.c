@@ -1,10 +1,10 @@
 /* t.rate: more than so many in a time, or fewer. */
 #include <stdlib.h>
 
-#include "condition.h"
-#include "judge.h"
-#include "level.h"
-#include "units.h"
+#include "base/units.h"
+#include "condition/judge.h"
+#include "condition/level.h"
+#include "plan/condition.h"
 
 #define RATE_MAX 1000000 /* times that are remembered */
 

@@ -1,6 +1,6 @@
 /* t.event, t.packet, t.line: the record itself. */
-#include "condition.h"
-#include "judge.h"
+#include "condition/judge.h"
+#include "plan/condition.h"
 
 static int seen_decode(struct condition *c, struct err *e)
 {

@@ -2,11 +2,11 @@
  * a time; with a key, for the same key. */
 #include <stdlib.h>
 
-#include "condition.h"
-#include "judge.h"
-#include "key.h"
-#include "obligations.h"
-#include "units.h"
+#include "base/units.h"
+#include "condition/judge.h"
+#include "condition/obligations.h"
+#include "plan/condition.h"
+#include "plan/key.h"
 
 #define SEQUENCE_KEYS 16384 /* that wait for each part */
 

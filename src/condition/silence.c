@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "condition.h"
-#include "judge.h"
-#include "units.h"
+#include "base/units.h"
+#include "condition/judge.h"
+#include "plan/condition.h"
 
 struct silence {
 	uint64_t over;

@@ -1,14 +1,14 @@
-#include "calls.h"
+#include "convert/calls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "comms.h"
-#include "tracetext_event.h"
-#include "syscalls.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "convert/comms.h"
+#include "convert/tracetext_event.h"
+#include "trace/syscalls.h"
 
 #define WAITING_MAX 8192u    /* calls that wait for the end of the first of them */
 #define TASKS_MAX (1u << 22) /* the kernel's own limit of pids */

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "formats.h"
-#include "tracedat.h"
+#include "base/err.h"
+#include "trace/formats.h"
+#include "trace/tracedat.h"
 
 struct calls;
 

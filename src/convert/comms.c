@@ -1,11 +1,11 @@
-#include "comms.h"
+#include "convert/comms.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "comm.h"
+#include "base/auto.h"
+#include "trace/comm.h"
 
 #define PIDS_MAX (1u << 22) /* the kernel's own limit */
 #define COMM_BLOCK 256u

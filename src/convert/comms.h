@@ -3,8 +3,8 @@
 
 #include <stddef.h>
 
-#include "err.h"
-#include "tracedat.h"
+#include "base/err.h"
+#include "trace/tracedat.h"
 
 struct comms;
 

@@ -3,17 +3,17 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "convert.h"
-#include "finish.h"
-#include "io.h"
-#include "log.h"
-#include "manifest.h"
-#include "message.h"
-#include "tree.h"
-#include "units.h"
-#include "worker.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "bundle/manifest.h"
+#include "bundle/tree.h"
+#include "convert/convert.h"
+#include "engine/finish.h"
+#include "process/message.h"
+#include "process/worker.h"
 
 #define CONVERT_WAIT (180 * NS_PER_S) /* for one file */
 

@@ -2,7 +2,7 @@
  * replaying share it. */
 #pragma once
 
-#include "err.h"
+#include "base/err.h"
 
 struct converter {
 	const char *what;   /* for the log */

@@ -4,19 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "calls.h"
-#include "convert.h"
-#include "packettext.h"
-#include "tracetext.h"
-#include "io.h"
-#include "manifest.h"
-#include "pcapng.h"
-#include "sandbox.h"
-#include "tracedat.h"
-#include "tree.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "bundle/manifest.h"
+#include "bundle/tree.h"
+#include "convert/calls.h"
+#include "convert/convert.h"
+#include "convert/tracetext.h"
+#include "packet/packettext.h"
+#include "packet/pcapng.h"
+#include "process/sandbox.h"
+#include "trace/tracedat.h"
 
 #define LAST_BEFORE 500          /* lines of each source before the stop */
 #define LAST_AFTER 100           /* and after it */

@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "convert.h"
-#include "freezeline.h"
-#include "freezes.h"
-#include "io.h"
-#include "manifest.h"
-#include "sandbox.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "bundle/manifest.h"
+#include "convert/convert.h"
+#include "log/freezeline.h"
+#include "log/freezes.h"
+#include "process/sandbox.h"
 
 #define FREEZES_SHOWN 40
 

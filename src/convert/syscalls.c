@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "calls.h"
-#include "convert.h"
-#include "io.h"
-#include "manifest.h"
-#include "sandbox.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "bundle/manifest.h"
+#include "convert/calls.h"
+#include "convert/convert.h"
+#include "process/sandbox.h"
 
 #define PAGES_MAX (96u << 20) /* bytes of records before the stop that become text */
 #define FORMATS_MAX (64u << 20)

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "convert.h"
-#include "io.h"
-#include "sandbox.h"
-#include "tracetext.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "convert/convert.h"
+#include "convert/tracetext.h"
+#include "process/sandbox.h"
 
 #define TRACE_TEXT_MAX (64u << 20) /* bytes before the stop */
 

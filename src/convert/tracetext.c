@@ -1,12 +1,12 @@
-#include "tracetext.h"
+#include "convert/tracetext.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "comms.h"
-#include "tracetext_event.h"
+#include "base/auto.h"
+#include "convert/comms.h"
+#include "convert/tracetext_event.h"
 
 #define LEARN_BYTES (64ull << 20)
 

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "err.h"
-#include "tracedat.h"
+#include "base/err.h"
+#include "trace/tracedat.h"
 
 struct tracetext;
 

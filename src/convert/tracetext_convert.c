@@ -1,12 +1,12 @@
-#include "tracetext.h"
+#include "convert/tracetext.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "instance.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "trace/instance.h"
 
 #define CHUNK_BYTES (1u << 20) /* of pages that become text at once */
 

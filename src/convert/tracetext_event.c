@@ -1,4 +1,4 @@
-#include "tracetext_event.h"
+#include "convert/tracetext_event.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <string.h>
 #include <traceevent/event-parse.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define IDS 65536u
 

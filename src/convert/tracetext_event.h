@@ -5,9 +5,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "err.h"
-#include "format.h"
-#include "tracedat.h"
+#include "base/err.h"
+#include "trace/format.h"
+#include "trace/tracedat.h"
 
 struct events;
 struct event;

@@ -1,4 +1,4 @@
-#include "crew.h"
+#include "engine/crew.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -7,14 +7,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "io.h"
-#include "live.h"
-#include "log.h"
-#include "memory.h"
-#include "status.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "engine/status.h"
+#include "process/memory.h"
+#include "source/live.h"
 
 #define ARM_WAIT (30 * NS_PER_S)
 #define REVIVAL_LEAST_MAX (60 * NS_PER_S)

@@ -4,13 +4,13 @@
 
 #include <stdint.h>
 
-#include "capture.h"
-#include "console.h"
-#include "control.h"
-#include "err.h"
-#include "thaw.h"
-#include "watch.h"
-#include "worker.h"
+#include "base/err.h"
+#include "capture/capture.h"
+#include "capture/control.h"
+#include "engine/thaw.h"
+#include "process/console.h"
+#include "process/worker.h"
+#include "watch/watch.h"
 
 /* What the user has asked for, by how often. */
 enum interrupts { GO_ON, END_EARLY, SKIP_CONVERSION, LEAVE_IT };

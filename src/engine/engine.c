@@ -1,25 +1,25 @@
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "anchors.h"
-#include "auto.h"
-#include "clock.h"
-#include "comm.h"
-#include "control.h"
-#include "crew.h"
-#include "finish.h"
-#include "knob.h"
-#include "log.h"
-#include "memory.h"
-#include "status.h"
-#include "thaw.h"
-#include "trial.h"
-#include "units.h"
-#include "watch.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "capture/anchors.h"
+#include "capture/control.h"
+#include "capture/knob.h"
+#include "engine/crew.h"
+#include "engine/finish.h"
+#include "engine/status.h"
+#include "engine/thaw.h"
+#include "engine/trial.h"
+#include "process/memory.h"
+#include "trace/comm.h"
+#include "watch/watch.h"
 
 #define ANCHOR_EVERY (60 * NS_PER_S)
 #define UNTESTED_WAIT (200 * NS_PER_MS) /* for who watches to say why a ring has stopped */

@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "about.h"
-#include "capture.h"
-#include "console.h"
-#include "err.h"
+#include "base/err.h"
+#include "capture/about.h"
+#include "capture/capture.h"
+#include "process/console.h"
 
 struct engine;
 

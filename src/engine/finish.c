@@ -1,4 +1,4 @@
-#include "finish.h"
+#include "engine/finish.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "log.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/units.h"
 
 #define THAW_WAIT (600 * NS_PER_S)
 #define SAVE_WAIT (900 * NS_PER_S) /* for the raw data to be on disk */

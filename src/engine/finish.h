@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "about.h"
-#include "capture.h"
-#include "crew.h"
-#include "err.h"
+#include "base/err.h"
+#include "capture/about.h"
+#include "capture/capture.h"
+#include "engine/crew.h"
 
 struct finish {
 	struct capture *capture;

@@ -1,8 +1,8 @@
-#include "launch.h"
+#include "engine/launch.h"
 
-#include "auto.h"
-#include "clock.h"
-#include "state.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "capture/state.h"
 
 static int launch_engine(const struct launch *l, const struct about *about, struct state *state,
 			 struct luatest *tests, struct engine_result *result, struct err *e)

@@ -2,11 +2,11 @@
  * tests, the engine. */
 #pragma once
 
-#include "console.h"
-#include "engine.h"
-#include "err.h"
-#include "prepare.h"
-#include "state.h"
+#include "base/err.h"
+#include "capture/state.h"
+#include "engine/engine.h"
+#include "prepare/prepare.h"
+#include "process/console.h"
 
 struct launch {
 	struct prepared *prepared;

@@ -1,4 +1,4 @@
-#include "pidfile.h"
+#include "engine/pidfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
 
 /* The process that the file names; 0 if it names none. It lies where others may write: it is not
  * waited for, and no link is followed. */

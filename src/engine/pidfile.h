@@ -1,7 +1,7 @@
 /* The file that says which process a capture is, for who has started it. */
 #pragma once
 
-#include "err.h"
+#include "base/err.h"
 
 /* Writes this process's ID to PATH, whole or not at all. One that another capture has left is
  * replaced; one whose capture still runs is an error. */

@@ -1,4 +1,4 @@
-#include "repeat.h"
+#include "engine/repeat.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -7,11 +7,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "board.h"
-#include "clock.h"
-#include "control.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "capture/board.h"
+#include "capture/control.h"
 
 #define LOOK_EVERY (200 * NS_PER_MS)
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "launch.h"
+#include "engine/launch.h"
 
 /* The bundles of this run, oldest first. */
 struct repeat {

@@ -1,7 +1,7 @@
-#include "status.h"
+#include "engine/status.h"
 
-#include "clock.h"
-#include "units.h"
+#include "base/clock.h"
+#include "base/units.h"
 
 static uint64_t status_elapsed(const struct board *board)
 {

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "board.h"
-#include "plan.h"
+#include "capture/board.h"
+#include "plan/plan.h"
 
 /* One line: elapsed, records, losses, the conditions and how near they are. */
 void status_line(FILE *out, const struct board *board, const struct plan *plan);

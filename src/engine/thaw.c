@@ -1,4 +1,4 @@
-#include "thaw.h"
+#include "engine/thaw.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -6,16 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "follower.h"
-#include "freezeline.h"
-#include "freezes.h"
-#include "frozenset.h"
-#include "io.h"
-#include "memory.h"
-#include "mounts.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "condition/frozenset.h"
+#include "log/follower.h"
+#include "log/freezeline.h"
+#include "log/freezes.h"
+#include "process/memory.h"
+#include "reader/mounts.h"
 
 #define THAW_OTHERS                                                                            \
 	(5 * 60 * NS_PER_S) /* how long other file systems are waited for: to write would hold \

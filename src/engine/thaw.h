@@ -2,9 +2,9 @@
  * be forked or opened while file systems are frozen. */
 #pragma once
 
-#include "capture.h"
-#include "err.h"
-#include "worker.h"
+#include "base/err.h"
+#include "capture/capture.h"
+#include "process/worker.h"
 
 struct thaw;
 

@@ -1,4 +1,4 @@
-#include "trial.h"
+#include "engine/trial.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -8,10 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "instance.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "trace/instance.h"
 
 #define COST_RECORDS 4000 /* in one go */
 #define COST_GOES 9       /* of which the median counts */

@@ -5,10 +5,10 @@
 
 #include <stdint.h>
 
-#include "board.h"
-#include "capture.h"
-#include "crew.h"
-#include "err.h"
+#include "base/err.h"
+#include "capture/board.h"
+#include "capture/capture.h"
+#include "engine/crew.h"
 
 #define TRIAL_MARK "trial" /* in the state directory: nothing of it is kept, also by recover */
 

@@ -1,4 +1,4 @@
-#include "follower.h"
+#include "log/follower.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,14 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "followlog.h"
-#include "freezes.h"
-#include "io.h"
-#include "sandbox.h"
-#include "worker.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "log/followlog.h"
+#include "log/freezes.h"
+#include "process/sandbox.h"
+#include "process/worker.h"
 
 #define FOLLOWER_GOODBYE (100 * NS_PER_MS)
 #define FOLLOWER_READY (10 * NS_PER_S)

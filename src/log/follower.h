@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 #define FOLLOWER_LATE (250 * 1000000ull) /* ns; within that a line is seen */
 #define FOLLOWER_BLIND                                                                \

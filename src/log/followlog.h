@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-#include "err.h"
-#include "follower.h"
+#include "base/err.h"
+#include "log/follower.h"
 
 /* Takes a line; returns 0, or -errno when nobody wants more. */
 typedef int followlog_emit(void *arg, const struct followed *line);

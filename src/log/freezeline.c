@@ -1,11 +1,11 @@
-#include "freezeline.h"
+#include "log/freezeline.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "text.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/text.h"
+#include "base/units.h"
 
 #define UNSEEN " how-it-ended=unseen"
 

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "comm.h"
-#include "mounts.h"
+#include "reader/mounts.h"
+#include "trace/comm.h"
 
 enum freeze_what {
 	FREEZING, /* asked for: whoever writes waits from here on */

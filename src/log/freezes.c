@@ -1,4 +1,4 @@
-#include "freezes.h"
+#include "log/freezes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,16 +10,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "comm.h"
-#include "eventstream.h"
-#include "followlog.h"
-#include "format.h"
-#include "freezetable.h"
-#include "instance.h"
-#include "memory.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "log/followlog.h"
+#include "log/freezetable.h"
+#include "process/memory.h"
+#include "trace/comm.h"
+#include "trace/eventstream.h"
+#include "trace/format.h"
+#include "trace/instance.h"
 
 #define ASKED "cmd == 0xc0045877 || cmd == 0xc0045878" /* FREEZE_ASKED, THAW_ASKED */
 #define ENTER "events/syscalls/sys_enter_ioctl/"

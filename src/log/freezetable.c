@@ -1,4 +1,4 @@
-#include "freezetable.h"
+#include "log/freezetable.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "freezeline.h"
+#include "base/err.h"
+#include "log/freezeline.h"
 
 /* FIFREEZE and FITHAW of <linux/fs.h>; all file systems have these two. */
 #define FREEZE_ASKED 0xc0045877u

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
-#include "followlog.h"
-#include "units.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "log/followlog.h"
 
 #define JOURNAL_LOCAL_ONLY 1 /* SD_JOURNAL_LOCAL_ONLY of systemd/sd-journal.h */
 

@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "followlog.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "log/followlog.h"
 
 #define STANDS                                                                             \
 	(2 * FOLLOWER_LATE) /* a line without an end that does not grow for so long is one \

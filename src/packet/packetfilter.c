@@ -1,4 +1,4 @@
-#include "packetfilter.h"
+#include "packet/packetfilter.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
 
 #define LIST_MAX 64u
 #define FREE_TEXT_MAX 4096u

@@ -3,7 +3,7 @@
 
 #include <jansson.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Builds the text from the spec's host, src, dst, port, tcp and filter: each part in brackets of
  * its own, all of them to be true at once. "" means every packet. Refuses what is not well-formed.

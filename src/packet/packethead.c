@@ -1,4 +1,4 @@
-#include "packethead.h"
+#include "packet/packethead.h"
 
 #include <net/ethernet.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "packetprogram.h"
+#include "packet/packetprogram.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "io.h"
-#include "sandbox.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "process/sandbox.h"
 
 #define COMPILE_TIME (2 * NS_PER_S)
 #define PROGRAM_MAX 4096u /* instructions that the kernel takes */

@@ -4,7 +4,7 @@
 #include <pcap/pcap.h>
 #include <stdbool.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Compiles FILTER for the handle, live or dead, in a child that is nobody, can open nothing and has
  * two seconds: the parser meets text from a recipe, and may want to ask for names, which we never

@@ -1,4 +1,4 @@
-#include "packettext.h"
+#include "packet/packettext.h"
 
 #include <arpa/inet.h>
 #include <net/ethernet.h>
@@ -6,8 +6,8 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-#include "packethead.h"
-#include "tap.h"
+#include "packet/packethead.h"
+#include "packet/tap.h"
 
 static size_t length_behind(const struct packethead *head, size_t size)
 {

@@ -1,10 +1,10 @@
-#include "pcapng.h"
+#include "packet/pcapng.h"
 
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
-#include "pcapng_block.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "packet/pcapng_block.h"
 
 #define BUFFER_SIZE (1u << 20) /* a packet of any size fits */
 

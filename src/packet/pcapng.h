@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Packets and interfaces of a file have bounds, which hold for reading and for writing. */
 #define PCAPNG_SNAPLEN 262144u

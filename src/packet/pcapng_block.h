@@ -1,7 +1,7 @@
 /* The numbers of the pcapng format that we write and read. */
 #pragma once
 
-#include "pcapng.h"
+#include "packet/pcapng.h"
 
 enum pcapng_block_type {
 	BLOCK_SECTION = 0x0a0d0d0a,

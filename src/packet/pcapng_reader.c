@@ -1,8 +1,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "auto.h"
-#include "pcapng_block.h"
+#include "base/auto.h"
+#include "packet/pcapng_block.h"
 
 #define WINDOW_SIZE (1u << 20)
 #define HEAD_SIZE 8u   /* type and length */

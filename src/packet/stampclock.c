@@ -1,6 +1,6 @@
-#include "stampclock.h"
+#include "packet/stampclock.h"
 
-#include "units.h"
+#include "base/units.h"
 
 #define STEP                                                                                      \
 	NS_PER_MS /* a wall clock that is this far from where it should be was set; a daemon only \

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "clock.h"
+#include "base/clock.h"
 
 struct stampclock {
 	struct anchor anchor; /* of the wall clock as it is now */

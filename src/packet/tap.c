@@ -1,4 +1,4 @@
-#include "tap.h"
+#include "packet/tap.h"
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
@@ -9,10 +9,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "auto.h"
-#include "packetfilter.h"
-#include "packetprogram.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "packet/packetfilter.h"
+#include "packet/packetprogram.h"
 
 #define LINKTYPE_RAW 101 /* in files; libpcap's DLT_RAW is another number */
 

@@ -1,9 +1,9 @@
-#include "condition.h"
+#include "plan/condition.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 static const struct condition_ops *const condition_table[] = {
 	&seen_condition,  &silence_condition,  &expect_condition, &rate_condition,

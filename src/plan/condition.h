@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "selector.h"
-#include "tracing.h"
+#include "base/err.h"
+#include "plan/selector.h"
+#include "trace/tracing.h"
 
 #define CONDITION_PARTS 16 /* that one can be made of */
 

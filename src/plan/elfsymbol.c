@@ -1,4 +1,4 @@
-#include "elfsymbol.h"
+#include "plan/elfsymbol.h"
 
 #include <errno.h>
 #include <gelf.h>
@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
 
 #define VERSION_HIDDEN                                                            \
 	0x8000 /* in a symbol's version: not the one that a plain name stands for \

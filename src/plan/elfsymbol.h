@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Finds SYMBOL in the ELF file FD, by its dynamic symbols and, where they were not stripped, its
  * own ones. SYMBOL is a function's name, with "@VERSION" where an older one is meant and "+OFFSET"

@@ -1,4 +1,4 @@
-#include "function.h"
+#include "plan/function.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -6,13 +6,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "elfsymbol.h"
-#include "io.h"
-#include "sandbox.h"
-#include "units.h"
-#include "worker.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "plan/elfsymbol.h"
+#include "process/sandbox.h"
+#include "process/worker.h"
 
 #define SYMBOL_WAIT (10 * NS_PER_S)
 #define KALLSYMS_MAX (256u << 20)

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Whether the kernel has just one function of that name and allows a probe in it; else a sentence
  * with the nearest. */

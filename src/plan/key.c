@@ -1,10 +1,10 @@
-#include "key.h"
+#include "plan/key.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "units.h"
+#include "base/units.h"
 
 #define PAYLOAD_MAX 65535
 

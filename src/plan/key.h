@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "format.h"
+#include "base/err.h"
+#include "trace/format.h"
 
 #define KEY_PARTS 4
 #define KEY_SIZE 96 /* so much for each part: */

@@ -1,4 +1,4 @@
-#include "plan.h"
+#include "plan/plan.h"
 
 #include <errno.h>
 #include <sodium.h>
@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "board.h"
+#include "base/auto.h"
+#include "capture/board.h"
 
 #define PLAN_TIME_MAX (1ll << 60) /* ns, so that sums of times stay in range: 36 years */
 

@@ -5,11 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "condition.h"
-#include "err.h"
-#include "probe.h"
-#include "source.h"
-#include "watched.h"
+#include "base/err.h"
+#include "plan/condition.h"
+#include "plan/probe.h"
+#include "plan/source.h"
+#include "source/watched.h"
 
 struct plan {
 	json_t *json; /* owns all strings below */

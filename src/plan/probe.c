@@ -1,4 +1,4 @@
-#include "probe.h"
+#include "plan/probe.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,11 +9,11 @@
 #include <tracefs.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "function.h"
-#include "log.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/log.h"
+#include "base/units.h"
+#include "capture/capture.h"
+#include "plan/function.h"
 
 #define LINE_LONGEST 4000 /* the kernel takes less than a page */
 

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "format.h"
-#include "tracing.h"
+#include "base/err.h"
+#include "trace/format.h"
+#include "trace/tracing.h"
 
 enum probe_state {
 	PROBE_WANTED,

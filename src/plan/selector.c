@@ -1,9 +1,9 @@
-#include "selector.h"
+#include "plan/selector.h"
 
 #include <string.h>
 
-#include "auto.h"
-#include "condition.h"
+#include "base/auto.h"
+#include "plan/condition.h"
 
 static const struct selector_ops *const selector_table[] = {
 	&event_selector,   &line_selector,    &textline_selector, &packet_selector,

@@ -8,12 +8,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "err.h"
-#include "filter.h"
-#include "format.h"
-#include "key.h"
-#include "probe.h"
-#include "tracing.h"
+#include "base/err.h"
+#include "plan/key.h"
+#include "plan/probe.h"
+#include "trace/filter.h"
+#include "trace/format.h"
+#include "trace/tracing.h"
 
 /* Where records come from, each in the order of time. */
 enum stream { STREAM_EVENTS, STREAM_PACKETS, STREAM_READINGS, STREAMS };

@@ -1,9 +1,9 @@
-#include "source.h"
+#include "plan/source.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 const struct source_ops *const source_table[] = {
 	&ftrace_source, &packets_source, &files_source,   &tasks_source, &sockets_source,

@@ -11,9 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "clock.h"
-#include "err.h"
-#include "stop.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "capture/stop.h"
 
 enum outcome {
 	OUTCOME_FAILED, /* pessimistic default */

@@ -1,4 +1,4 @@
-#include "conflicts.h"
+#include "prepare/conflicts.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "err.h"
-#include "io.h"
-#include "mounts.h"
-#include "text.h"
+#include "base/auto.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "reader/mounts.h"
 
 /* FAN_OPEN_PERM, FAN_ACCESS_PERM, FAN_OPEN_EXEC_PERM and FAN_PRE_ACCESS of <linux/fanotify.h> */
 #define PERMISSION_EVENTS 0x170000ul

@@ -1,11 +1,11 @@
-#include "fields.h"
+#include "prepare/fields.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "taken.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "source/taken.h"
 
 /* The names of all that can be asked for. */
 struct fields {

@@ -2,8 +2,8 @@
  */
 #pragma once
 
-#include "err.h"
-#include "plan.h"
+#include "base/err.h"
+#include "plan/plan.h"
 
 /* An error for one that none can have, with the nearest that there is. Of a plan that was probed.
  */

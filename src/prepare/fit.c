@@ -1,4 +1,4 @@
-#include "fit.h"
+#include "prepare/fit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,12 +6,12 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "auto.h"
-#include "io.h"
-#include "mounts.h"
-#include "ftrace_plan.h"
-#include "state.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "capture/state.h"
+#include "reader/mounts.h"
+#include "source/ftrace_plan.h"
 
 static uint64_t fit_available(void)
 {

@@ -1,9 +1,9 @@
 /* Whether a plan fits this host: memory, tmpfs, the output's disk. */
 #pragma once
 
-#include "err.h"
-#include "options.h"
-#include "plan.h"
+#include "base/err.h"
+#include "plan/plan.h"
+#include "prepare/options.h"
 
 /* All rings against what is available, the ring files against their tmpfs; *limit is what the rings
  * may take. */

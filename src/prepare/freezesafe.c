@@ -1,14 +1,14 @@
-#include "freezesafe.h"
+#include "prepare/freezesafe.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "freezes.h"
-#include "mounts.h"
-#include "reading.h"
+#include "base/auto.h"
+#include "log/freezes.h"
+#include "reader/mounts.h"
+#include "selector/reading.h"
 
 static int freezesafe_refuse(const char *at, struct err *e)
 {

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "prepare/options.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
 
 enum option_kind {
 	OPTION_FLAG,

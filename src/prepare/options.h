@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "about.h"
-#include "err.h"
+#include "base/err.h"
+#include "capture/about.h"
 
 struct options {
 	const char *outdir; /* NULL: the current directory, not named by the user */

@@ -1,4 +1,4 @@
-#include "prepare.h"
+#include "prepare/prepare.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,15 +7,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "conflicts.h"
-#include "fields.h"
-#include "fit.h"
-#include "freezes.h"
-#include "freezesafe.h"
-#include "recipes.h"
-#include "units.h"
-#include "version.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "base/version.h"
+#include "log/freezes.h"
+#include "prepare/conflicts.h"
+#include "prepare/fields.h"
+#include "prepare/fit.h"
+#include "prepare/freezesafe.h"
+#include "prepare/recipes.h"
 
 static bool prepare_has_event(void *ctx, const char *event)
 {

@@ -3,14 +3,14 @@
 
 #include <sys/utsname.h>
 
-#include "about.h"
-#include "err.h"
-#include "luatest.h"
-#include "options.h"
-#include "plan.h"
-#include "recording.h"
-#include "script.h"
-#include "tracing.h"
+#include "base/err.h"
+#include "capture/about.h"
+#include "plan/plan.h"
+#include "prepare/options.h"
+#include "recipe/luatest.h"
+#include "recipe/script.h"
+#include "replay/recording.h"
+#include "trace/tracing.h"
 
 struct prepared {
 	char *recipe; /* the path of the recipe */

@@ -1,4 +1,4 @@
-#include "recipes.h"
+#include "prepare/recipes.h"
 
 #include <dirent.h>
 #include <stdbool.h>
@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
 
 /* Where recipes are, from the program's directory: as it is built, and as it is installed. */
 static const char *const recipes_places[] = { "recipes", "../share/tracer/recipes" };

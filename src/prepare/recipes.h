@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "err.h"
+#include "base/err.h"
 
 struct recipe_entry {
 	char *name; /* "tcp-reset" */

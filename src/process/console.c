@@ -1,4 +1,4 @@
-#include "console.h"
+#include "process/console.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -10,12 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "io.h"
-#include "memory.h"
-#include "sandbox.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "process/memory.h"
+#include "process/sandbox.h"
 
 #define CONSOLE_QUEUE (256 << 10) /* bytes that may wait */
 

@@ -1,4 +1,4 @@
-#include "memory.h"
+#include "process/memory.h"
 
 #include <iconv.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "message.h"
+#include "process/message.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* Giving up what a process does not need. */
 #pragma once
 
-#include "err.h"
+#include "base/err.h"
 
 enum sandbox {
 	SANDBOX_COMPUTE, /* nobody; memory, read and write on held descriptors, exit: nothing else

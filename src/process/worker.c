@@ -1,4 +1,4 @@
-#include "worker.h"
+#include "process/worker.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,10 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "log.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/units.h"
 
 static bool worker_keeps(const int *keep, size_t n_keep, int fd)
 {

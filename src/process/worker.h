@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "err.h"
-#include "message.h"
+#include "base/err.h"
+#include "process/message.h"
 
 /* For any process of ours but the engine: it ignores what the terminal and the user send. */
 void worker_signals(void);

@@ -1,4 +1,4 @@
-#include "exec.h"
+#include "reader/exec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "io.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
 
 #define EXEC_LOOK_NS (20 * NS_PER_MS)     /* how soon it is seen that it has ended */
 #define EXEC_GOODBYE_NS (200 * NS_PER_MS) /* how long a killed one is waited for */

@@ -1,4 +1,4 @@
-#include "helper.h"
+#include "reader/helper.h"
 
 #include <fcntl.h>
 #include <glob.h>
@@ -11,16 +11,16 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "exec.h"
-#include "io.h"
-#include "memory.h"
-#include "mounts.h"
-#include "sandbox.h"
-#include "sockets.h"
-#include "tasks.h"
-#include "worker.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "process/memory.h"
+#include "process/sandbox.h"
+#include "process/worker.h"
+#include "reader/exec.h"
+#include "reader/mounts.h"
+#include "reader/sockets.h"
+#include "reader/tasks.h"
 
 /* Requests become descriptor 0, answers 1, and nothing else stays. */
 static void helper_descriptors(struct helper *h)

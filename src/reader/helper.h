@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "kept.h"
-#include "reader.h"
+#include "reader/kept.h"
+#include "reader/reader.h"
 
 struct request {
 	uint32_t op; /* enum reader_op */

@@ -1,4 +1,4 @@
-#include "kept.h"
+#include "reader/kept.h"
 
 #include <ctype.h>
 #include <stdlib.h>

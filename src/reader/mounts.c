@@ -1,4 +1,4 @@
-#include "mounts.h"
+#include "reader/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define LINE_MAX_BYTES 8192
 

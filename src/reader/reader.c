@@ -1,4 +1,4 @@
-#include "reader.h"
+#include "reader/reader.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -6,10 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "helper.h"
-#include "slot.h"
-#include "units.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "reader/helper.h"
+#include "reader/slot.h"
 
 #define READER_ROOM_MIN (256u << 10)     /* for the answer to a pattern */
 #define READER_GOODBYE (300 * NS_PER_MS) /* how long a dismissed helper is waited for */

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 #define READER_HELPERS 4
 #define READER_DEADLINE (2 * 1000000000ull) /* ns; a read that takes longer hangs */

@@ -1,4 +1,4 @@
-#include "slot.h"
+#include "reader/slot.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -9,8 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "units.h"
+#include "base/clock.h"
+#include "base/units.h"
 
 int slot_start(struct slot *slot, struct helper *h, struct err *e)
 {

@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "err.h"
-#include "helper.h"
-#include "reader.h"
+#include "base/err.h"
+#include "reader/helper.h"
+#include "reader/reader.h"
 
 enum slot_state { SLOT_IDLE, SLOT_BUSY, SLOT_HUNG, SLOT_DEAD };
 

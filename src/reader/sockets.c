@@ -1,4 +1,4 @@
-#include "sockets.h"
+#include "reader/sockets.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define SOCKETS_ROOM 32768 /* for one answer of the kernel, bytes */
 

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "err.h"
+#include "base/err.h"
 
 struct mnl_socket;
 

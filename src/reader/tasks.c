@@ -1,4 +1,4 @@
-#include "tasks.h"
+#include "reader/tasks.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -11,10 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "reader.h"
-#include "text.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "reader/reader.h"
 
 #define STACK_DEPTH 12
 #define TASKS_WRITE_NS (READER_DEADLINE / 4 * 3) /* so that there is an answer in time */

@@ -1,4 +1,4 @@
-#include "luatest.h"
+#include "recipe/luatest.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -8,9 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "comm.h"
-#include "script.h"
+#include "base/auto.h"
+#include "recipe/script.h"
+#include "trace/comm.h"
 
 #define PATIENCE_MS 2000 /* for one record */
 

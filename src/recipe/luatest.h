@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "format.h"
+#include "base/err.h"
+#include "trace/format.h"
 
 #define LUATEST_MAX 64          /* tests in a recipe */
 #define LUATEST_FIELDS 1024     /* of all their events */

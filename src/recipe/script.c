@@ -1,4 +1,4 @@
-#include "script.h"
+#include "recipe/script.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,12 +9,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "embedded.h"
-#include "script_child.h"
-#include "script_wire.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "recipe/embedded.h"
+#include "recipe/script_child.h"
+#include "recipe/script_wire.h"
 
 #define TIMEOUT_MS 2000
 #define FILES_MAX 100

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "script_file.h"
+#include "base/err.h"
+#include "recipe/script_file.h"
 
 struct luatest;
 

@@ -1,8 +1,8 @@
 /* The base functions that recipes have. What is not here, they do not have. */
 #include <string.h>
 
-#include "auto.h"
-#include "script_state.h"
+#include "base/auto.h"
+#include "recipe/script_state.h"
 
 static const char *const kept[] = {
 	"assert", "error",  "getmetatable", "ipairs", "pcall",    "rawequal",

@@ -1,4 +1,4 @@
-#include "script_child.h"
+#include "recipe/script_child.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,11 +8,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "memory.h"
-#include "sandbox.h"
-#include "script_state.h"
-#include "script_wire.h"
+#include "base/auto.h"
+#include "process/memory.h"
+#include "process/sandbox.h"
+#include "recipe/script_state.h"
+#include "recipe/script_wire.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1

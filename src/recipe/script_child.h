@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-#include "luatest.h"
-#include "script.h"
+#include "recipe/luatest.h"
+#include "recipe/script.h"
 
 #define SCRIPT_MEMORY_MAX (64u << 20) /* of the Lua state, bytes */
 #define SCRIPT_STEPS_MAX 50000000ull  /* instructions of the Lua machine */

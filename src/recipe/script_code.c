@@ -2,7 +2,7 @@
  * that who agrees to the plan agrees to them. */
 #include <sodium.h>
 
-#include "script_state.h"
+#include "recipe/script_state.h"
 
 #define CODE_NAME "script.code"
 

@@ -2,10 +2,10 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "auto.h"
-#include "script_state.h"
-#include "script_wire.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "recipe/script_state.h"
+#include "recipe/script_wire.h"
 
 #define NAMES_MAX 200
 

@@ -1,4 +1,4 @@
-#include "script_file.h"
+#include "recipe/script_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
 
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 

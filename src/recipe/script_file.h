@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "err.h"
+#include "base/err.h"
 
 #define SCRIPT_FILE_MAX (1u << 20) /* of one file, bytes */
 

@@ -1,5 +1,5 @@
 /* Library functions that note where the recipe is before they start, so that a kill can name it. */
-#include "script_state.h"
+#include "recipe/script_state.h"
 
 int l_noted(lua_State *L)
 {

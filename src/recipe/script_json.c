@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "auto.h"
-#include "script_state.h"
+#include "base/auto.h"
+#include "recipe/script_state.h"
 
 #define DEPTH_MAX 32
 #define VALUES_MAX 200000 /* a table that is in many places is written in each of them */

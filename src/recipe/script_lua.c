@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "script_state.h"
+#include "base/auto.h"
+#include "recipe/script_state.h"
 
 #define STEPS_AT_ONCE 1000
 

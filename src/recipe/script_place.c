@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "script_state.h"
+#include "recipe/script_state.h"
 
 /* Files that the engine served are named "@FILE", the library "=[FILE]". */
 bool script_place(lua_State *L, struct script_place *place)

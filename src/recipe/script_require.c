@@ -2,9 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "embedded.h"
-#include "script_state.h"
-#include "script_wire.h"
+#include "recipe/embedded.h"
+#include "recipe/script_state.h"
+#include "recipe/script_wire.h"
 
 #define LOADED_NAME "script.loaded"
 

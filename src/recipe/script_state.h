@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "script_child.h"
+#include "recipe/script_child.h"
 
 /* The process's one state, at hand as the allocator's argument. */
 struct script_state {

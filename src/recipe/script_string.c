@@ -2,8 +2,8 @@
  * need. */
 #include <string.h>
 
-#include "auto.h"
-#include "script_state.h"
+#include "base/auto.h"
+#include "recipe/script_state.h"
 
 #define REPEATED_MAX (16u << 20) /* bytes that string.rep makes, at most */
 

@@ -1,6 +1,6 @@
 /* The table library: on plain tables only, with a sort that is stable and always ends. */
-#include "auto.h"
-#include "script_state.h"
+#include "base/auto.h"
+#include "recipe/script_state.h"
 
 #define MOVED_MAX 1000000
 

@@ -7,10 +7,10 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#include "auto.h"
-#include "luatest.h"
-#include "script_state.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "recipe/luatest.h"
+#include "recipe/script_state.h"
 
 #define TESTS_NAME "script.tests"
 #define EV_NAME "script.ev"

@@ -1,13 +1,13 @@
-#include "script_wire.h"
+#include "recipe/script_wire.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
 
 struct wire_head {
 	uint32_t kind; /* enum wire_kind */

@@ -1,4 +1,4 @@
-#include "recording.h"
+#include "replay/recording.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,13 +7,13 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "auto.h"
-#include "bundle.h"
-#include "io.h"
-#include "manifest.h"
-#include "sandbox.h"
-#include "units.h"
-#include "worker.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "bundle/bundle.h"
+#include "bundle/manifest.h"
+#include "process/sandbox.h"
+#include "process/worker.h"
 
 #define UNPACK_WAIT (3600 * NS_PER_S)
 #define TEXT_MAX (64u << 20)

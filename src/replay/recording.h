@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "clock.h"
-#include "err.h"
-#include "plan.h"
-#include "tracing.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "plan/plan.h"
+#include "trace/tracing.h"
 
 struct recording_file {
 	char *path; /* in the bundle */

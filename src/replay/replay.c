@@ -1,4 +1,4 @@
-#include "replay.h"
+#include "replay/replay.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,13 +6,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "auto.h"
-#include "eventstream.h"
-#include "replay_choose.h"
-#include "replay_list.h"
-#include "testqueue.h"
-#include "tracedat.h"
-#include "watchlist.h"
+#include "base/auto.h"
+#include "replay/replay_choose.h"
+#include "replay/replay_list.h"
+#include "trace/eventstream.h"
+#include "trace/tracedat.h"
+#include "watch/testqueue.h"
+#include "watch/watchlist.h"
 
 /* One selector of the plan, where its records are. */
 struct place {

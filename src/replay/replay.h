@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "luatest.h"
-#include "plan.h"
-#include "recording.h"
+#include "base/err.h"
+#include "plan/plan.h"
+#include "recipe/luatest.h"
+#include "replay/recording.h"
 
 #define REPLAY_SHOWN 16 /* verdicts of one condition that are kept */
 

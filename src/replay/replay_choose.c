@@ -1,14 +1,14 @@
-#include "replay_choose.h"
+#include "replay/replay_choose.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "packet.h"
-#include "reading.h"
-#include "ftrace_plan.h"
+#include "base/auto.h"
+#include "selector/packet.h"
+#include "selector/reading.h"
+#include "source/ftrace_plan.h"
 
 static const char *spec_text(const json_t *spec, const char *key)
 {

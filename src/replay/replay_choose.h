@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "recording.h"
-#include "selector.h"
+#include "base/err.h"
+#include "plan/selector.h"
+#include "replay/recording.h"
 
 /* What kind of file it is found in. */
 enum replay_kind { REPLAY_EVENTS, REPLAY_PACKETS, REPLAY_READINGS, REPLAY_SAMPLES, REPLAY_LOG };

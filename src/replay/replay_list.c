@@ -1,19 +1,19 @@
-#include "replay_list.h"
+#include "replay/replay_list.h"
 
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
-#include "manifest.h"
-#include "packetfilter.h"
-#include "pcapng.h"
-#include "packet.h"
-#include "reading.h"
-#include "tap.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "bundle/manifest.h"
+#include "packet/packetfilter.h"
+#include "packet/pcapng.h"
+#include "packet/tap.h"
+#include "selector/packet.h"
+#include "selector/reading.h"
 
 #define FILE_MAX (1ull << 30) /* of samples, readings, a log; bytes */
 

@@ -5,11 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "packetprogram.h"
-#include "recording.h"
-#include "replay_choose.h"
-#include "selector.h"
+#include "base/err.h"
+#include "packet/packetprogram.h"
+#include "plan/selector.h"
+#include "replay/recording.h"
+#include "replay/replay_choose.h"
 
 #define REPLAY_LINKS 4 /* link types whose packets can be selected */
 

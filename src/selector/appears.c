@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reading.h"
+#include "selector/reading.h"
 
 static int appears_decode(struct selector *s, struct err *e)
 {

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "luatest.h"
-#include "selector.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "plan/selector.h"
+#include "recipe/luatest.h"
 
 static int event_decode(struct selector *s, struct err *e)
 {

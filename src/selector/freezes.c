@@ -1,10 +1,10 @@
 /* What happens to file systems that are frozen and thawed: what t.frozen looks at. */
 #include <stdlib.h>
 
-#include "follower.h"
-#include "freezeline.h"
-#include "freezes.h"
-#include "reading.h"
+#include "log/follower.h"
+#include "log/freezeline.h"
+#include "log/freezes.h"
+#include "selector/reading.h"
 
 static int freezes_decode(struct selector *s, struct err *e)
 {

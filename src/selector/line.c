@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "selector.h"
-#include "linetext.h"
+#include "base/auto.h"
+#include "plan/selector.h"
+#include "selector/linetext.h"
 
 /* A text whose characters the kernel's own glob knows no escape for has to be looked for by us, as
  * a pattern has. */

@@ -1,8 +1,8 @@
-#include "linetext.h"
+#include "selector/linetext.h"
 
 #include <string.h>
 
-#include "pattern.h"
+#include "selector/pattern.h"
 
 int linetext_read(struct linetext *l, const json_t *spec, struct err *e)
 {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reading.h"
+#include "selector/reading.h"
 
 static int members_decode(struct selector *s, struct err *e)
 {

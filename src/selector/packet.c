@@ -1,15 +1,15 @@
 /* t.packet: a packet, with a filter of addresses, ports and pcap's own words. */
-#include "packet.h"
+#include "selector/packet.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "packettext.h"
-#include "packetfilter.h"
-#include "packethead.h"
-#include "tap.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "packet/packetfilter.h"
+#include "packet/packethead.h"
+#include "packet/packettext.h"
+#include "packet/tap.h"
 
 #define PACKET_HEADS 256 /* bytes that a packet's heads can take, for what is in its payload */
 

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "selector.h"
+#include "plan/selector.h"
 
 struct packet_selector {
 	char *filter;          /* pcap's text; "": everything */

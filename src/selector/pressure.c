@@ -9,9 +9,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "reading.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "selector/reading.h"
 
 #define WINDOW_MIN (500 * NS_PER_MS) /* the kernel's own bounds */
 #define WINDOW_MAX (10 * NS_PER_S)

@@ -1,10 +1,10 @@
-#include "reading.h"
+#include "selector/reading.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "reader.h"
-#include "units.h"
+#include "base/units.h"
+#include "reader/reader.h"
 
 int reading_every(struct selector *s, struct err *e)
 {

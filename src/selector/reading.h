@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "selector.h"
+#include "plan/selector.h"
 
 enum reading {
 	READING_FILE,

@@ -1,7 +1,7 @@
 /* The tasks that sleep and cannot be woken, again and again: what t.hung looks at. */
 #include <stdlib.h>
 
-#include "reading.h"
+#include "selector/reading.h"
 
 static int tasks_decode(struct selector *s, struct err *e)
 {

@@ -1,10 +1,10 @@
 /* A line of the journal, or of a file that rotates, as a follower hands it out. */
-#include "textline.h"
+#include "selector/textline.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "follower.h"
+#include "log/follower.h"
 
 static void textline_free(struct selector *s)
 {

@@ -1,8 +1,8 @@
 /* What t.line of the journal or a file looks for. */
 #pragma once
 
-#include "linetext.h"
-#include "reading.h"
+#include "selector/linetext.h"
+#include "selector/reading.h"
 
 struct textline {
 	struct reading_selector reading; /* its path is the log */

@@ -1,10 +1,10 @@
 /* What a command prints (exec.h): only where the user has allowed it. */
 #include <string.h>
 
-#include "auto.h"
-#include "exec.h"
-#include "taken.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "reader/exec.h"
+#include "source/taken.h"
 
 #define EXEC_DEADLINE_MAX (600 * NS_PER_S)
 

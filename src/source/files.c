@@ -1,7 +1,7 @@
 /* Files as they are: by their paths, and by patterns of them. */
 #include <string.h>
 
-#include "taken.h"
+#include "source/taken.h"
 
 static const struct taken_kind files_kind = {
 	.what = "files", .op = READER_READ, .reader = READER_OF_FILES, .helpers = READER_HELPERS

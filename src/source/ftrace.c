@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "ftrace_plan.h"
-#include "ftrace_save.h"
-#include "instance.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/capture.h"
+#include "source/ftrace_plan.h"
+#include "source/ftrace_save.h"
+#include "trace/instance.h"
 
 /* With `post`, the kernel can only go on recording after a condition that it decides itself. */
 static bool ftrace_has_post(const struct plan *plan)

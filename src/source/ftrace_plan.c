@@ -1,14 +1,14 @@
-#include "ftrace_plan.h"
+#include "source/ftrace_plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "filter.h"
-#include "format.h"
-#include "tracing.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "trace/filter.h"
+#include "trace/format.h"
+#include "trace/tracing.h"
 
 const char *ftrace_dir(const struct source *s)
 {

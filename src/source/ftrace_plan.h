@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "probe.h"
-#include "source.h"
+#include "base/err.h"
+#include "plan/probe.h"
+#include "plan/source.h"
 
 /* One event to be recorded. */
 struct ftrace_event {

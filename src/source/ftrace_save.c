@@ -1,4 +1,4 @@
-#include "ftrace_save.h"
+#include "source/ftrace_save.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -6,12 +6,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "auto.h"
-#include "ftrace_plan.h"
-#include "instance.h"
-#include "io.h"
-#include "sandbox.h"
-#include "tracehost.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "process/sandbox.h"
+#include "source/ftrace_plan.h"
+#include "trace/instance.h"
+#include "trace/tracehost.h"
 
 struct capture_name ftrace_instance(const struct state *state, const struct source *s,
 				    enum side side)

@@ -1,9 +1,9 @@
 /* From the halted kernel rings of a t.ftrace to trace/NAME.dat. */
 #pragma once
 
-#include "capture.h"
-#include "err.h"
-#include "source.h"
+#include "base/err.h"
+#include "capture/capture.h"
+#include "plan/source.h"
 
 enum side { BEFORE, AFTER }; /* the stop event */
 

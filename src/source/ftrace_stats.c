@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "ftrace_save.h"
-#include "instance.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "source/ftrace_save.h"
+#include "trace/instance.h"
 
 static void stats_add_cpu(struct stats *sum, struct tracing *tracing, const char *instance,
 			  unsigned cpu)

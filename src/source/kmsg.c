@@ -1,5 +1,5 @@
 /* Records of the kernel's log: what is in them, and when they were written. */
-#include "kmsg.h"
+#include "source/kmsg.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "source.h"
-#include "units.h"
+#include "base/units.h"
+#include "plan/source.h"
 
 #define LOG_RECORD_MAX 16384 /* the kernel's own limit is 8192 */
 

@@ -1,4 +1,4 @@
-#include "live.h"
+#include "source/live.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "message.h"
-#include "units.h"
+#include "base/units.h"
+#include "process/message.h"
 
 /* Takes what the engine says; an engine that is gone means stop. */
 static void live_listen(struct live *live)

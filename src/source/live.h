@@ -1,9 +1,9 @@
 /* How a worker process speaks with the engine. */
 #pragma once
 
-#include "err.h"
-#include "sandbox.h"
-#include "source.h"
+#include "base/err.h"
+#include "plan/source.h"
+#include "process/sandbox.h"
 
 /* Enters the sandbox, says "armed", waits for the start. 0 when to start; -ECANCELED when to leave
  * instead. */

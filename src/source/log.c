@@ -1,5 +1,5 @@
 /* The kernel's log, as /dev/kmsg hands it out: one record a read. */
-#include "logs.h"
+#include "source/logs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,14 +8,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "io.h"
-#include "kmsg.h"
-#include "live.h"
-#include "ring.h"
-#include "source.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/ring.h"
+#include "base/units.h"
+#include "capture/capture.h"
+#include "plan/source.h"
+#include "source/kmsg.h"
+#include "source/live.h"
 
 #define LOG_DEVICE "/dev/kmsg"
 #define LOG_KEEP_MIN (64u << 10)

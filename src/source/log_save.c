@@ -3,12 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "kmsg.h"
-#include "logs.h"
-#include "logline.h"
-#include "ring.h"
-#include "sandbox.h"
+#include "base/auto.h"
+#include "base/ring.h"
+#include "process/sandbox.h"
+#include "source/kmsg.h"
+#include "source/logline.h"
+#include "source/logs.h"
 
 struct writer {
 	const struct save *save;

@@ -1,12 +1,12 @@
-#include "logline.h"
+#include "source/logline.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
-#include "text.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "base/units.h"
 
 FILE *logline_create(const struct source *s, const struct save *save, struct err *e)
 {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "source.h"
+#include "plan/source.h"
 
 struct logline {
 	uint64_t time;  /* boot clock */

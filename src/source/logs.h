@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-#include "source.h"
-#include "units.h"
+#include "base/units.h"
+#include "plan/source.h"
 
 /* Reads `log`, which stays the spec's, and `keep`; checks the source's name. */
 int log_read(const struct source *s, const char **log, uint64_t *keep, struct err *e);

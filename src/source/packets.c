@@ -1,15 +1,15 @@
-#include "packets.h"
+#include "source/packets.h"
 
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "packetfilter.h"
-#include "pcapng.h"
-#include "tap.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "capture/capture.h"
+#include "packet/packetfilter.h"
+#include "packet/pcapng.h"
+#include "packet/tap.h"
 
 #define KEEP_MAX (64ull << 30)
 #define SLACK_MIN (1ull << 20)

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "ring.h"
-#include "source.h"
+#include "base/err.h"
+#include "base/ring.h"
+#include "plan/source.h"
 
 #define PACKETS_KERNEL_RING (16u << 20)
 

@@ -6,13 +6,13 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "live.h"
-#include "packets.h"
-#include "stampclock.h"
-#include "tap.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "packet/stampclock.h"
+#include "packet/tap.h"
+#include "source/live.h"
+#include "source/packets.h"
 
 #define BATCH 4096             /* packets between two looks at the engine */
 #define IDLE (200 * NS_PER_MS) /* at least so often "seen until" moves on */

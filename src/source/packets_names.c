@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "io.h"
-#include "packets.h"
-#include "tap.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "packet/tap.h"
+#include "source/packets.h"
 
 #define NAMES_SIZE_MAX 65536u
 

@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "io.h"
-#include "pcapng.h"
-#include "sandbox.h"
-#include "packets.h"
-#include "units.h"
-#include "tap.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "packet/pcapng.h"
+#include "packet/tap.h"
+#include "process/sandbox.h"
+#include "source/packets.h"
 
 /* Where a record is in the ring. */
 struct place {

@@ -1,6 +1,6 @@
 /* Sockets with what the kernel tells of each (sockets.h). */
-#include "auto.h"
-#include "taken.h"
+#include "base/auto.h"
+#include "source/taken.h"
 
 static const struct taken_kind sockets_kind = {
 	.what = "sockets",

@@ -1,4 +1,4 @@
-#include "taken.h"
+#include "source/taken.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "reader.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "capture/capture.h"
+#include "reader/reader.h"
 
 #define TAKEN_EVERY_MIN (10 * NS_PER_MS)
 #define TAKEN_EVERY_MAX (24 * 3600 * NS_PER_S)

@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "reader.h"
-#include "ring.h"
-#include "source.h"
+#include "base/ring.h"
+#include "plan/source.h"
+#include "reader/reader.h"
 
 #define TAKEN_ITEMS_MAX 1000u       /* in a plan */
 #define TAKEN_NAMES_MAX 65536u      /* that globs can grow them to */

@@ -1,15 +1,15 @@
 /* The process of a source that takes something: what is asked when. It opens nothing of the plan's
  * by itself. */
-#include "taken_live.h"
+#include "source/taken_live.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#include "auto.h"
-#include "io.h"
-#include "live.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "source/live.h"
 
 #define RUN_NICE (-20)
 #define RUN_LOOK_NS (100 * NS_PER_MS) /* how often it looks whether the stop is decided */

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "taken.h"
-#include "reader.h"
+#include "reader/reader.h"
+#include "source/taken.h"
 
 /* A read that is to be done; as the reader's tag it is one integer. */
 struct job {

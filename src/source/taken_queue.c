@@ -1,13 +1,13 @@
 /* What is to be read, by numbered paths, and what became of it. */
-#include "taken_live.h"
+#include "source/taken_live.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
-#include "live.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "source/live.h"
 
 static int names_add(struct names *names, const char *text)
 {

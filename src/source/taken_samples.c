@@ -1,10 +1,10 @@
 /* What is taken at a rate, into the ring. */
-#include "taken_live.h"
+#include "source/taken_live.h"
 
 #include <errno.h>
 
-#include "stop.h"
-#include "units.h"
+#include "base/units.h"
+#include "capture/stop.h"
 
 #define SAMPLES_GLOB_NS NS_PER_S /* how long the answer to a pattern holds */
 

@@ -7,7 +7,7 @@
  * SIZE counts the content's bytes, without the newline that is added where the content does not end
  * in one. WHAT is there if the sample is not whole: "truncated", or of a read that failed (SIZE is
  * 0) why it did. */
-#include "taken.h"
+#include "source/taken.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -17,11 +17,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
-#include "reader.h"
-#include "text.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "reader/reader.h"
 
 #define NAMES_SIZE_MAX ((size_t)TAKEN_NAMES_MAX * 256)
 #define INDEX_SIZE_MAX ((size_t)256 << 20)

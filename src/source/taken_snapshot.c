@@ -1,6 +1,6 @@
 /* What is kept as it was at the start and at the stop; what is asked at the stop can have fields of
  * its event in it. */
-#include "taken_live.h"
+#include "source/taken_live.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
-#include "stop.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/stop.h"
 
 /* The value of "NAME=VALUE " among the numbers of the stop. */
 static bool field_number(const char *numbers, const char *name, size_t n, char *value, size_t size)

@@ -1,6 +1,6 @@
 /* Tasks with what /proc tells of each (tasks.h). */
-#include "auto.h"
-#include "taken.h"
+#include "base/auto.h"
+#include "source/taken.h"
 
 static const struct taken_kind tasks_kind = {
 	.what = "tasks",

@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "follower.h"
-#include "freezes.h"
-#include "live.h"
-#include "logs.h"
-#include "logline.h"
-#include "ring.h"
-#include "sandbox.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/ring.h"
+#include "base/units.h"
+#include "capture/capture.h"
+#include "log/follower.h"
+#include "log/freezes.h"
+#include "process/sandbox.h"
+#include "source/live.h"
+#include "source/logline.h"
+#include "source/logs.h"
 
 #define TEXTLOG_CUT (UINT32_MAX - 1) /* the kind of a record that is no line */
 #define TEXTLOG_BATCH 256            /* lines between two looks at the engine */

@@ -1,11 +1,11 @@
-#include "watched.h"
+#include "source/watched.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "capture.h"
-#include "packetstream.h"
-#include "watch.h"
+#include "capture/capture.h"
+#include "watch/packetstream.h"
+#include "watch/watch.h"
 
 #define KEEP (4u << 20) /* bytes of each ring */
 

@@ -5,10 +5,10 @@
 
 #include <stdint.h>
 
-#include "err.h"
-#include "ring.h"
-#include "selector.h"
-#include "source.h"
+#include "base/err.h"
+#include "base/ring.h"
+#include "plan/selector.h"
+#include "plan/source.h"
 
 struct plan;
 

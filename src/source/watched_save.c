@@ -4,19 +4,19 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "auto.h"
-#include "instance.h"
-#include "io.h"
-#include "manifest.h"
-#include "pagemaker.h"
-#include "pcapng.h"
-#include "plan.h"
-#include "sandbox.h"
-#include "packet.h"
-#include "reading.h"
-#include "watched.h"
-#include "tap.h"
-#include "tracehost.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "bundle/manifest.h"
+#include "packet/pcapng.h"
+#include "packet/tap.h"
+#include "plan/plan.h"
+#include "process/sandbox.h"
+#include "selector/packet.h"
+#include "selector/reading.h"
+#include "source/watched.h"
+#include "trace/instance.h"
+#include "trace/pagemaker.h"
+#include "trace/tracehost.h"
 
 /* One stream on its way from its ring to its file. */
 struct saver {

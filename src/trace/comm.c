@@ -1,10 +1,10 @@
-#include "comm.h"
+#include "trace/comm.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define COMM_LIST_MAX (1 << 20)
 

@@ -1,4 +1,4 @@
-#include "eventstream.h"
+#include "trace/eventstream.h"
 
 #include <stdlib.h>
 

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "ringpage.h"
+#include "base/err.h"
+#include "trace/ringpage.h"
 
 /* A record may be in the ring this much later than its stamp says. */
 #define EVENTSTREAM_DELAY (1000 * 1000ull) /* ns */

@@ -1,13 +1,13 @@
-#include "filter.h"
+#include "trace/filter.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "filter_tree.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "trace/filter_tree.h"
 
 #define FILTER_DEPTH 32      /* brackets and exclamation marks within each other */
 #define FILTER_LENGTH 4095   /* the kernel takes less than a page in one write */

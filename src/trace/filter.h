@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "format.h"
+#include "base/err.h"
+#include "trace/format.h"
 
 struct filter;
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "filter.h"
+#include "trace/filter.h"
 
 enum filter_kind {
 	FILTER_OR,

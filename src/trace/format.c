@@ -1,4 +1,4 @@
-#include "format.h"
+#include "trace/format.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define FIELDS_MAX 1024u
 #define RECORD_MAX 65536u

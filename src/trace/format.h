@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 enum field_kind {
 	FIELD_INT,            /* 1, 2, 4 or 8 bytes */

@@ -1,4 +1,4 @@
-#include "formats.h"
+#include "trace/formats.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
 
 #define FORMAT_MAX (1u << 20) /* of one event's text, bytes */
 #define SYSTEM_LINE "system: "

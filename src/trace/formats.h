@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Writes those below the events directory EVENTSDIR to a new file: for each a line "system: NAME",
  * then its format as the kernel gives it. */

@@ -1,4 +1,4 @@
-#include "instance.h"
+#include "trace/instance.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,8 +9,8 @@
 #include <tracefs.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
 
 int instance_create(struct tracing *tracing, const char *name, struct err *e)
 {

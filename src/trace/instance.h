@@ -1,9 +1,9 @@
 /* Trace instances: rings of our own in the kernel. NAME is relative to instances/. */
 #pragma once
 
-#include "err.h"
-#include "ringpage.h"
-#include "tracing.h"
+#include "base/err.h"
+#include "trace/ringpage.h"
+#include "trace/tracing.h"
 
 /* Makes one; an existing one is an error. */
 int instance_create(struct tracing *tracing, const char *name, struct err *e);

@@ -1,9 +1,9 @@
-#include "pagemaker.h"
+#include "trace/pagemaker.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "io.h"
+#include "base/io.h"
 
 #define DELTA_BITS 27
 #define TYPE_BITS 5

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "ringpage.h"
+#include "base/err.h"
+#include "trace/ringpage.h"
 
 struct pagemaker {
 	const struct ringpage_layout *layout;

@@ -1,4 +1,4 @@
-#include "ringpage.h"
+#include "trace/ringpage.h"
 
 #include <errno.h>
 #include <limits.h>

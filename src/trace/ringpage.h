@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
+#include "base/err.h"
 
 /* Where things are in a page, from events/header_page of the instance that the page came from. */
 struct ringpage_layout {

@@ -1,4 +1,4 @@
-#include "symbols.h"
+#include "trace/symbols.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
 
 #define KALLSYMS_MAX (256u << 20)
 #define LAST_SIZE 65536u /* how far the last symbol may reach: its end is not known */

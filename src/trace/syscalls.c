@@ -1,4 +1,4 @@
-#include "syscalls.h"
+#include "trace/syscalls.h"
 
 #include <fcntl.h>
 #include <seccomp.h>
@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "format.h"
+#include "base/auto.h"
+#include "trace/format.h"
 
 #define NUMBERS_MAX 1024
 #define KERNEL_LARGEFILE 0100000 /* O_LARGEFILE, which is 0 to a 64-bit program */

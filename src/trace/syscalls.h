@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "err.h"
-#include "formats.h"
+#include "base/err.h"
+#include "trace/formats.h"
 
 #define SYSCALL_ARGS 6
 

@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "format.h"
-#include "ringpage.h"
-#include "symbols.h"
+#include "base/err.h"
+#include "trace/format.h"
+#include "trace/ringpage.h"
+#include "trace/symbols.h"
 
 /* The formats of one system's events, as texts. */
 struct tracedat_system {

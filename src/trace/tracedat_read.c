@@ -1,4 +1,4 @@
-#include "tracedat.h"
+#include "trace/tracedat.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define MAGIC "\x17\x08\x44tracing"
 #define CPUS_MAX 65536u

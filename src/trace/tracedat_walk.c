@@ -1,9 +1,9 @@
-#include "tracedat.h"
+#include "trace/tracedat.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 /* One CPU on its way through its pages. */
 struct lane {

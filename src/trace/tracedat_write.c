@@ -1,12 +1,12 @@
-#include "tracedat.h"
+#include "trace/tracedat.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
 
 #define MAGIC "\x17\x08\x44tracing"
 #define CHUNK_SIZE (1u << 20) /* what is written at once */

@@ -1,4 +1,4 @@
-#include "tracehost.h"
+#include "trace/tracehost.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "auto.h"
-#include "instance.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "trace/instance.h"
 
 #define TEXT_MAX (64u << 20) /* of one file of the kernel's */
 

@@ -4,10 +4,10 @@
 
 #include <stddef.h>
 
-#include "err.h"
-#include "symbols.h"
-#include "tracedat.h"
-#include "tracing.h"
+#include "base/err.h"
+#include "trace/symbols.h"
+#include "trace/tracedat.h"
+#include "trace/tracing.h"
 
 struct tracehost {
 	struct tracedat_about about;

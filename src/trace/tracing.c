@@ -1,4 +1,4 @@
-#include "tracing.h"
+#include "trace/tracing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +13,10 @@
 #include <sys/vfs.h>
 #include <tracefs.h>
 
-#include "auto.h"
-#include "formats.h"
-#include "io.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "trace/formats.h"
 
 struct tracing {
 	int fd;                  /* its top directory */

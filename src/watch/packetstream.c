@@ -1,4 +1,4 @@
-#include "packetstream.h"
+#include "watch/packetstream.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -6,10 +6,10 @@
 #include <sys/utsname.h>
 #include <time.h>
 
-#include "packet.h"
-#include "stampclock.h"
-#include "tap.h"
-#include "units.h"
+#include "base/units.h"
+#include "packet/stampclock.h"
+#include "packet/tap.h"
+#include "selector/packet.h"
 
 #define BLOCK_MS 1 /* the kernel hands over packets at the latest after this, or twice as long */
 #define KERNEL_BUFFER (4u << 20)

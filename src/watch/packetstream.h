@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "selector.h"
+#include "base/err.h"
+#include "plan/selector.h"
 
 /* A packet is here for certain this long after its stamp, ns. */
 uint64_t packetstream_delay(void);

@@ -1,4 +1,4 @@
-#include "readings.h"
+#include "watch/readings.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "follower.h"
-#include "reader.h"
-#include "reading.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "log/follower.h"
+#include "reader/reader.h"
+#include "selector/reading.h"
 
 #define PATHS_MAX 65536 /* bytes of paths that are known of one pattern */
 #define LINES_MAX 256   /* of a log, between two looks at the rest */

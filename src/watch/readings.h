@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "err.h"
-#include "follower.h"
-#include "plan.h"
+#include "base/err.h"
+#include "log/follower.h"
+#include "plan/plan.h"
 
 struct readings;
 struct pollfd;

@@ -1,13 +1,13 @@
-#include "streams.h"
+#include "watch/streams.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "eventstream.h"
-#include "packetstream.h"
-#include "readings.h"
-#include "units.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "trace/eventstream.h"
+#include "watch/packetstream.h"
+#include "watch/readings.h"
 
 #define LOOK_EVERY (NS_PER_MS / 2)
 

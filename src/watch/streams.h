@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "follower.h"
-#include "judge.h"
-#include "plan.h"
-#include "ringpage.h"
-#include "watchlist.h"
+#include "condition/judge.h"
+#include "log/follower.h"
+#include "plan/plan.h"
+#include "trace/ringpage.h"
+#include "watch/watchlist.h"
 
 struct streams;
 

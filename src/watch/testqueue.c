@@ -1,8 +1,8 @@
-#include "testqueue.h"
+#include "watch/testqueue.h"
 
 #include <string.h>
 
-#include "auto.h"
+#include "base/auto.h"
 
 #define DATA_MAX (1u << 20)
 #define NO_TEST UINT32_MAX

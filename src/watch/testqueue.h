@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-#include "err.h"
-#include "judge.h"
-#include "luatest.h"
+#include "base/err.h"
+#include "condition/judge.h"
+#include "recipe/luatest.h"
 
 struct testqueue;
 

@@ -1,4 +1,4 @@
-#include "watch.h"
+#include "watch/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,19 +8,19 @@
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "freezes.h"
-#include "instance.h"
-#include "judge.h"
-#include "live.h"
-#include "memory.h"
-#include "message.h"
-#include "reading.h"
-#include "streams.h"
-#include "text.h"
-#include "units.h"
-#include "watchlist.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "condition/judge.h"
+#include "log/freezes.h"
+#include "process/memory.h"
+#include "process/message.h"
+#include "selector/reading.h"
+#include "source/live.h"
+#include "trace/instance.h"
+#include "watch/streams.h"
+#include "watch/watchlist.h"
 
 #define TELL_EVERY (NS_PER_S / 2)
 #define WATCH_NICE (-20)

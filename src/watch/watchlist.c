@@ -1,10 +1,10 @@
-#include "watchlist.h"
+#include "watch/watchlist.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "comm.h"
+#include "base/auto.h"
+#include "trace/comm.h"
 
 /* Who watches an event. */
 struct watcher {

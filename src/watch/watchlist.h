@@ -3,10 +3,10 @@
 
 #include <stdint.h>
 
-#include "err.h"
-#include "ringpage.h"
-#include "selector.h"
-#include "testqueue.h"
+#include "base/err.h"
+#include "plan/selector.h"
+#include "trace/ringpage.h"
+#include "watch/testqueue.h"
 
 struct watchlist;
 

@@ -17,15 +17,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "clock.h"
-#include "instance.h"
-#include "prepare.h"
-#include "ulid.h"
-#include "units.h"
-#include "watch.h"
-#include "worker.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/ulid.h"
+#include "base/units.h"
+#include "capture/capture.h"
+#include "prepare/prepare.h"
+#include "process/worker.h"
+#include "trace/instance.h"
+#include "watch/watch.h"
 
 #define WHICH 95
 #define PORT 19777

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "eventstream.h"
-#include "clock.h"
-#include "prepare.h"
-#include "tracedat.h"
-#include "watchlist.h"
+#include "base/clock.h"
+#include "prepare/prepare.h"
+#include "trace/eventstream.h"
+#include "trace/tracedat.h"
+#include "watch/watchlist.h"
 
 struct pages {
 	const struct tracedat *dat;

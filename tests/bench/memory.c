@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
-#include "judge.h"
-#include "prepare.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "condition/judge.h"
+#include "prepare/prepare.h"
 
 #define NEED_AFTER 30000 /* obligations, of a microsecond each */
 #define UNMET_OF 50

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tracedat.h"
+#include "trace/tracedat.h"
 
 #define MADE_PAGE 4096u
 

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/capture.h"
 #include "scratch.h"
 
 #define OWN_EVENT                                                                      \

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "judge.h"
+#include "base/units.h"
+#include "condition/judge.h"
 #include "owncapture.h"
-#include "units.h"
 
 #define EVENT "'type':'event','at':'r.lua:1','event':'" OWN_EVENT "'"
 #define START 1000

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
 
 static uint64_t now(clockid_t id)
 {

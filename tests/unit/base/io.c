@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
-#include "auto.h"
-#include "io.h"
-#include "sandbox.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "process/sandbox.h"
 #include "scratch.h"
 
 static int setup(void **state)

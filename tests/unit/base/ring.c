@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "auto.h"
-#include "ring.h"
+#include "base/auto.h"
+#include "base/ring.h"
 #include "scratch.h"
 
 #define PAGE 4096u

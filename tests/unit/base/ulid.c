@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ulid.h"
-#include "units.h"
+#include "base/ulid.h"
+#include "base/units.h"
 
 #define MANY 2000
 

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "auto.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
 
 struct sample {
 	const char *text;

@@ -10,10 +10,10 @@
 #include <archive_entry.h>
 #include <errno.h>
 
-#include "bundle.h"
-#include "manifest.h"
+#include "base/units.h"
+#include "bundle/bundle.h"
+#include "bundle/manifest.h"
 #include "owncapture.h"
-#include "units.h"
 
 #define NAME "quiet-box-20260824T031502Z-ABCD"
 

@@ -9,10 +9,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "manifest.h"
+#include "base/units.h"
+#include "base/version.h"
+#include "bundle/manifest.h"
 #include "owncapture.h"
-#include "units.h"
-#include "version.h"
 
 #define PLAN                                                                                       \
 	"{'schema':1,'name':'quiet','question':'Who?','max_time':1000000000,'args':{'ip':'10.0.0." \

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "bundle/tree.h"
 #include "scratch.h"
-#include "tree.h"
 
 struct bench {
 	struct scratch dir;

@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "anchors.h"
+#include "base/units.h"
+#include "capture/anchors.h"
 #include "owncapture.h"
-#include "units.h"
 
 #define PLAN(collect) "{'schema':1,'name':'unit','max_time':1,'collect':[" collect "],'stop':[]}"
 #define LOG "{'type':'log','name':'kernel','at':'r.lua:1','log':'kernel'}"

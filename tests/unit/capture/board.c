@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "auto.h"
-#include "board.h"
+#include "base/auto.h"
+#include "capture/board.h"
 #include "scratch.h"
 
 static int setup(void **state)

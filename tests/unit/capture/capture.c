@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-#include "instance.h"
 #include "owncapture.h"
+#include "trace/instance.h"
 
 static void add_ring(struct owncapture *own, const char *name, bool from_start)
 {

@@ -16,11 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "control.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "capture/control.h"
 #include "scratch.h"
-#include "units.h"
 
 struct bench {
 	struct scratch dir;

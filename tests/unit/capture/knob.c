@@ -1,6 +1,6 @@
 /* The shared ledger of global knobs, on the real saved_cmdlines_size, which is put back on every
  * way out. */
-#include "knob.h"
+#include "capture/knob.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -14,11 +14,11 @@
 
 #include <cmocka.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "io.h"
-#include "state.h"
-#include "tracing.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "capture/state.h"
+#include "trace/tracing.h"
 
 #define KNOB "saved_cmdlines_size"
 

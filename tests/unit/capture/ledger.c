@@ -7,9 +7,9 @@
 
 #include <errno.h>
 
-#include "function.h"
-#include "instance.h"
 #include "owncapture.h"
+#include "plan/function.h"
+#include "trace/instance.h"
 
 int ledger_test_called(int n);
 

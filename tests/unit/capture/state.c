@@ -16,9 +16,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "auto.h"
-#include "io.h"
-#include "state.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/state.h"
 
 #define FIRST "01J00000000000000000000AAA"
 #define SECOND "01J11111111111111111111BBB"

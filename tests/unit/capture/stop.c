@@ -13,10 +13,10 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "auto.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/stop.h"
 #include "scratch.h"
-#include "stop.h"
 
 #define RACERS 8
 #define ROUNDS 6000

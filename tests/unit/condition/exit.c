@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "ownjudge.h"
-#include "reader.h"
+#include "reader/reader.h"
 
 #define EVENT_OF(event) "{'type':'event','event':'" event "'}"
 #define EXIT(who, ends, changes, of)                                                              \

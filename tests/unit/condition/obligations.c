@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "obligations.h"
+#include "condition/obligations.h"
 
 static struct key key_of(uint64_t number)
 {

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "calls.h"
+#include "base/units.h"
+#include "convert/calls.h"
 #include "madepages.h"
-#include "units.h"
 
 #define LINES_MAX 20000
 

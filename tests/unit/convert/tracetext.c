@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "tracetext.h"
+#include "convert/tracetext.h"
 #include "madepages.h"
 #include "ownring.h"
 

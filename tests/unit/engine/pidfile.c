@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "auto.h"
-#include "pidfile.h"
+#include "base/auto.h"
+#include "engine/pidfile.h"
 #include "scratch.h"
 
 struct place {

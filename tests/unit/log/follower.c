@@ -12,12 +12,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "follower.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "log/follower.h"
 #include "scratch.h"
-#include "units.h"
 
 struct place {
 	struct scratch dir;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "freezetable.h"
+#include "log/freezetable.h"
 
 #define SAID_MAX 100
 

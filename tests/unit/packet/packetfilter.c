@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "packetfilter.h"
+#include "base/auto.h"
+#include "packet/packetfilter.h"
 
 /* The text is judged by what its compiled form does to packets made here. */
 

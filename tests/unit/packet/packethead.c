@@ -11,8 +11,8 @@
 #include <netinet/in.h>
 #include <pcap/pcap.h>
 
-#include "auto.h"
-#include "packethead.h"
+#include "base/auto.h"
+#include "packet/packethead.h"
 
 #define ETHER(type) "\2\0\0\0\0\1\2\0\0\0\0\2" type
 #define IPV4(total, frag, protocol) \

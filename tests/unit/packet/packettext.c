@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "packettext.h"
+#include "base/auto.h"
+#include "packet/packettext.h"
 
 #define ETHERNET 1
 #define RAW 101

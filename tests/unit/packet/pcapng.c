@@ -13,8 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "pcapng.h"
+#include "base/auto.h"
+#include "packet/pcapng.h"
 
 #define WALL 1782000000123456789ull
 

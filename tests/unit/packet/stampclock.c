@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "stampclock.h"
-#include "units.h"
+#include "base/units.h"
+#include "packet/stampclock.h"
 
 #define BOOT (1000 * NS_PER_S)
 #define WALL (1782000000 * NS_PER_S)

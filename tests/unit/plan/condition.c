@@ -5,10 +5,10 @@
 
 #include <cmocka.h>
 
-#include "condition.h"
-#include "instance.h"
+#include "base/units.h"
 #include "owncapture.h"
-#include "units.h"
+#include "plan/condition.h"
+#include "trace/instance.h"
 
 #define EVENT(rest) "{'type':'event','name':'e','at':'r.lua:1','event':'" OWN_EVENT "'" rest "}"
 #define LINE(rest) "{'type':'line','name':'l','at':'r.lua:2','log':'kernel'" rest "}"

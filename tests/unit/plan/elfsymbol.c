@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "auto.h"
-#include "elfsymbol.h"
-#include "io.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "plan/elfsymbol.h"
 
 int elfsymbol_test_global(int n);
 int elfsymbol_test_data = 5;

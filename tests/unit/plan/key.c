@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "key.h"
+#include "plan/key.h"
 
 static void long_texts_are_told_apart(void **state)
 {

@@ -5,9 +5,9 @@
 
 #include <cmocka.h>
 
+#include "base/units.h"
 #include "owncapture.h"
-#include "plan.h"
-#include "units.h"
+#include "plan/plan.h"
 
 #define LOG "{'type':'log','name':'kernel','at':'r.lua:2','log':'kernel'}"
 #define EVENT "{'type':'event','name':'gone','at':'r.lua:3','event':'sched:sched_switch'}"

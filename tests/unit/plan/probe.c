@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "io.h"
-#include "probe.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "capture/capture.h"
+#include "plan/probe.h"
 #include "scratch.h"
 
 #if defined(__x86_64__)

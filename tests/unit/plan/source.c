@@ -21,12 +21,12 @@
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 
+#include "base/units.h"
+#include "bundle/tree.h"
 #include "owncapture.h"
-#include "pcapng.h"
-#include "tracedat.h"
-#include "tree.h"
-#include "units.h"
-#include "worker.h"
+#include "packet/pcapng.h"
+#include "process/worker.h"
+#include "trace/tracedat.h"
 
 #define PORT 19700
 #define WAIT (10 * NS_PER_S)

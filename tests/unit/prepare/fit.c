@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "auto.h"
-#include "fit.h"
-#include "ftrace_plan.h"
-#include "state.h"
+#include "base/auto.h"
+#include "capture/state.h"
+#include "prepare/fit.h"
+#include "source/ftrace_plan.h"
 
 #define MIB (1ull << 20)
 

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "freezesafe.h"
 #include "owncapture.h"
+#include "prepare/freezesafe.h"
 
 /* The plan of a recipe that collects COLLECT and goes on with REST. */
 static int checked(const char *collect, const char *rest, const struct options *options,

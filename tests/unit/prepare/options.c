@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auto.h"
-#include "options.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/units.h"
+#include "prepare/options.h"
 
 #define HASH "0123456789abcdefABCDEF0123456789abcdefABCDEF0123456789abcdef0123"
 

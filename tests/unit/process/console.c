@@ -16,10 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "console.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "process/console.h"
 
 /* What came out of a program that has a console. */
 struct shown {

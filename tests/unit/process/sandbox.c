@@ -25,9 +25,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "io.h"
-#include "sandbox.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "process/sandbox.h"
 #include "scratch.h"
 
 #define COMPUTE (1 << SANDBOX_COMPUTE)

@@ -14,10 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "units.h"
-#include "worker.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "process/worker.h"
 
 #define WAIT (5 * NS_PER_S)
 

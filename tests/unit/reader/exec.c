@@ -11,11 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "exec.h"
-#include "io.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "reader/exec.h"
 
 /* What a command printed, with the line of its end; the caller's to free. */
 static char *run(const char *query, size_t max, int error, bool cut)

@@ -17,7 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "mounts.h"
+#include "reader/mounts.h"
 #include "scratch.h"
 
 static void a_line_is_read(void **state)

@@ -14,12 +14,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "io.h"
-#include "reader.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "reader/reader.h"
 #include "scratch.h"
-#include "units.h"
 
 struct place {
 	struct scratch dir;

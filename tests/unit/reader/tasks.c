@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "tasks.h"
+#include "base/auto.h"
+#include "reader/tasks.h"
 
 static char *shown(const char *format, int number)
 {

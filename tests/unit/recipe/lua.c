@@ -15,9 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auto.h"
-#include "io.h"
-#include "script.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "recipe/script.h"
 
 #define DIRECTORY "tests/lua"
 #define ARGS_MAX 16

@@ -14,12 +14,12 @@
 
 #include <cmocka.h>
 
-#include "auto.h"
-#include "clock.h"
-#include "io.h"
-#include "script.h"
-#include "script_wire.h"
-#include "units.h"
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "recipe/script.h"
+#include "recipe/script_wire.h"
 
 /* A directory with one recipe in it, and what became of it. */
 struct bench {

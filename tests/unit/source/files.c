@@ -15,14 +15,14 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "io.h"
-#include "live.h"
-#include "message.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "capture/capture.h"
+#include "process/message.h"
 #include "scratch.h"
-#include "taken.h"
-#include "units.h"
+#include "source/live.h"
+#include "source/taken.h"
 
 /* A directory with "in" for what is recorded, "state" and "out", and the process that records. */
 struct bench {

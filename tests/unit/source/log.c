@@ -19,14 +19,14 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "io.h"
-#include "message.h"
-#include "ring.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/ring.h"
+#include "base/units.h"
+#include "capture/capture.h"
+#include "plan/source.h"
+#include "process/message.h"
 #include "scratch.h"
-#include "source.h"
-#include "units.h"
 
 #define BEFORE "# the recording started here\n"
 

@@ -20,15 +20,15 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "auto.h"
-#include "capture.h"
-#include "io.h"
-#include "message.h"
-#include "packetprogram.h"
-#include "pcapng.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "base/units.h"
+#include "capture/capture.h"
+#include "packet/packetprogram.h"
+#include "packet/pcapng.h"
+#include "process/message.h"
 #include "scratch.h"
-#include "packets.h"
-#include "units.h"
+#include "source/packets.h"
 
 /* The process runs in a network namespace of its own, whose loopback carries numbered datagrams. */
 

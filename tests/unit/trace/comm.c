@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "auto.h"
-#include "comm.h"
+#include "base/auto.h"
+#include "trace/comm.h"
 
 /* What saved_cmdlines could be. */
 static int list_of(const char *text)

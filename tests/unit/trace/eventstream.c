@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "eventstream.h"
+#include "base/units.h"
 #include "madepages.h"
-#include "units.h"
+#include "trace/eventstream.h"
 
 #define CPUS 3
 #define MS 1000000ull

@@ -12,11 +12,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "auto.h"
-#include "filter.h"
-#include "instance.h"
-#include "io.h"
-#include "tracing.h"
+#include "base/auto.h"
+#include "base/io.h"
+#include "trace/filter.h"
+#include "trace/instance.h"
+#include "trace/tracing.h"
 
 /* The kernel is the judge: a uprobe on a function of this test gives records with a field of each
  * size and signedness, the renaming of this task gives one with strings of a fixed size. */

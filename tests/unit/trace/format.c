@@ -8,8 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "format.h"
 #include "ownring.h"
+#include "trace/format.h"
 
 static const char sample[] = "name: sample\n"
 			     "ID: 372\n"

@@ -8,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "auto.h"
-#include "formats.h"
+#include "base/auto.h"
 #include "scratch.h"
-#include "tracing.h"
+#include "trace/formats.h"
+#include "trace/tracing.h"
 
 static char *written(struct tracing *live)
 {

@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "auto.h"
+#include "base/auto.h"
 #include "madepages.h"
-#include "pagemaker.h"
+#include "trace/pagemaker.h"
 
 #define RECORDS 5000
 

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 #include <sys/mman.h>
 
-#include "symbols.h"
 #include "ownring.h"
+#include "trace/symbols.h"
 
 static const char kallsyms[] = "0000000000000000 A fixed_percpu\n"
 			       "ffffffff81000000 T _stext\n"

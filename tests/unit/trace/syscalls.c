@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "syscalls.h"
+#include "trace/syscalls.h"
 
 #define FIELD(type, name, offset) \
 	"\tfield:" type " " name ";\toffset:" offset ";\tsize:8;\tsigned:0;\n"

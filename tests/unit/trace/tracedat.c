@@ -11,7 +11,7 @@
 
 #include "madepages.h"
 #include "ownring.h"
-#include "tracedat.h"
+#include "trace/tracedat.h"
 
 static const struct ringpage_layout layout = { .data_offset = 16,
 					       .page_size = 4096,

@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
+#include "base/units.h"
 #include "owncapture.h"
-#include "script.h"
-#include "testqueue.h"
-#include "units.h"
+#include "recipe/script.h"
+#include "watch/testqueue.h"
 
 #define SEEN_MAX 4000
 

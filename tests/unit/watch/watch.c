@@ -12,11 +12,11 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "instance.h"
+#include "base/units.h"
 #include "owncapture.h"
-#include "units.h"
-#include "watch.h"
-#include "worker.h"
+#include "process/worker.h"
+#include "trace/instance.h"
+#include "watch/watch.h"
 
 #define ON(name, rest) \
 	"{'type':'event','name':'" name "','at':'r.lua:1','event':'" OWN_EVENT "'" rest "}"
