@@ -13,16 +13,16 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "engine/finish.h"
+#include "bundle/output.h"
 
-/* RECIPE-HOST-20260102T030405Z-WXYZ.tar.zst, as finish_name makes it. */
+/* RECIPE-HOST-20260102T030405Z-WXYZ.tar.zst, as output_name makes it. */
 static bool bundle_is_name(const char *name)
 {
 	static const char *const pattern = "*-*-[0-9]*T[0-9]*Z-[0-9A-Z][0-9A-Z][0-9A-Z][0-9A-Z]";
 	char whole[100];
 
 	for (int i = 0; i < 3; i++) {
-		snprintf(whole, sizeof(whole), "%s%s", pattern, bundle_suffixes[i]);
+		snprintf(whole, sizeof(whole), "%s%s", pattern, output_suffixes[i]);
 		if (fnmatch(whole, name, 0) == 0)
 			return true;
 	}

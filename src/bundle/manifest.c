@@ -58,7 +58,7 @@ static json_t *manifest_time(uint64_t boot, const struct anchor *a)
 			 "utc", clock_utc(wall).text);
 }
 
-static json_t *manifest_host(const struct finish *f)
+static json_t *manifest_host(const struct output *f)
 {
 	struct utsname uts;
 
@@ -68,7 +68,7 @@ static json_t *manifest_host(const struct finish *f)
 			 (int)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-static json_t *manifest_recipe(const struct finish *f)
+static json_t *manifest_recipe(const struct output *f)
 {
 	const struct plan *plan = f->capture->plan;
 
@@ -93,7 +93,7 @@ static json_t *manifest_clocks(const struct anchor *anchors, size_t n)
 	return json_pack("{s:s, s:o}", "unit", "ns", "anchors", list);
 }
 
-static json_t *manifest_stop(const struct finish *f, const struct anchor *a)
+static json_t *manifest_stop(const struct output *f, const struct anchor *a)
 {
 	const struct stop_record *stop = stop_get(f->capture->stop);
 	const struct plan *plan = f->capture->plan;
@@ -188,7 +188,7 @@ static json_t *manifest_conditions(const struct plan *plan, const struct board *
 	return list;
 }
 
-int manifest_make(json_t **ret, const struct finish *f, const struct report *reports,
+int manifest_make(json_t **ret, const struct output *f, const struct report *reports,
 		  const struct anchor *anchors, size_t n_anchors, struct err *e)
 {
 	const struct capture *c = f->capture;

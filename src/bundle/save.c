@@ -1,3 +1,5 @@
+#include "bundle/save.h"
+
 /* Save: everything that was recorded, as raw files on the disk, synced. */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,9 +15,9 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "bundle/manifest.h"
+#include "bundle/output.h"
 #include "bundle/tree.h"
 #include "capture/anchors.h"
-#include "engine/finish.h"
 #include "process/worker.h"
 #include "trace/formats.h"
 
@@ -75,7 +77,7 @@ static int save_finish_source(struct worker *worker, const struct source *s, uin
 	return e.code;
 }
 
-static int save_sources(struct finish *f, struct save *common, struct report *reports,
+static int save_sources(struct output *f, struct save *common, struct report *reports,
 			struct err *e)
 {
 	struct plan *plan = f->capture->plan;
@@ -140,7 +142,7 @@ static int save_recipe(int statedir, int bundledir, struct err *e)
 }
 
 /* Before the rings are emptied, since that can be done only once. */
-static int save_check_room(const struct finish *f, int outdir, struct err *e)
+static int save_check_room(const struct output *f, int outdir, struct err *e)
 {
 	uint64_t need = 16 << 20;
 	struct statvfs fs;
@@ -166,7 +168,7 @@ static int save_set_aside(int outdir, const char *name, const char *aside, struc
 	return errno == ENOTEMPTY || errno == EEXIST ? 0 : err_sys(e, "cannot rename '%s'", name);
 }
 
-static int save_make_dir(const struct finish *f, struct err *e)
+static int save_make_dir(const struct output *f, struct err *e)
 {
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
 	autoclose int bundledir = -1;
@@ -232,7 +234,7 @@ static bool save_whole(const struct plan *plan, const struct report *reports)
 	return true;
 }
 
-static int save_manifest(const struct finish *f, const struct report *reports,
+static int save_manifest(const struct output *f, const struct report *reports,
 			 const struct save *save, struct err *e)
 {
 	json_t *manifest;
@@ -246,18 +248,8 @@ static int save_manifest(const struct finish *f, const struct report *reports,
 	return r;
 }
 
-void finish_name(struct finish *f)
-{
-	const struct capture *c = f->capture;
-	const struct stop_record *stop = stop_get(c->stop);
-	struct anchor now = anchor_take();
-
-	snprintf(f->name, sizeof(f->name), "%s-%s-%s-%s", c->plan->name, f->about->hostname,
-		 clock_stamp(anchor_wall(&now, stop->event)).text, c->state->id + 22);
-}
-
 /* Where the raw data is, once the rings are empty: "DIRECTORY\nNAME". */
-static int save_remember(const struct finish *f, struct err *e)
+static int save_remember(const struct output *f, struct err *e)
 {
 	autofree char *text = NULL;
 
@@ -267,25 +259,8 @@ static int save_remember(const struct finish *f, struct err *e)
 	return io_create_file(f->capture->state->fd, "saved", text, strlen(text), e);
 }
 
-bool finish_saved(struct finish *f, char *dir, size_t size)
-{
-	struct err absent = ERR_INIT;
-	autofree char *text = NULL;
-	char *name;
-
-	if (io_read_file(f->capture->state->fd, "saved", 8192, &text, NULL, &absent) < 0)
-		return false;
-	name = strchr(text, '\n');
-	if (!name)
-		return false;
-	*name++ = '\0';
-	snprintf(dir, size, "%s", text);
-	snprintf(f->name, sizeof(f->name), "%s", name);
-	return true;
-}
-
 /* Half a copy is worth nothing: the whole one is still where it was. */
-static void save_drop_copy(const struct finish *f)
+static void save_drop_copy(const struct output *f)
 {
 	struct err ignored = ERR_INIT;
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, &ignored);
@@ -295,7 +270,7 @@ static void save_drop_copy(const struct finish *f)
 }
 
 /* What lies in another directory is copied, and removed there once the copy is safe. */
-static int save_move(struct finish *f, const char *from, struct err *e)
+static int save_move(struct output *f, const char *from, struct err *e)
 {
 	autoclose int olddir = io_open_dir(AT_FDCWD, from, e);
 	autoclose int old = olddir < 0 ? -1 : io_open_dir(olddir, f->name, e);
@@ -314,7 +289,7 @@ static int save_move(struct finish *f, const char *from, struct err *e)
 
 /* Where an earlier save had begun, if that was in another directory: what it has taken comes along.
  */
-static int save_fetch_interrupted(const struct finish *f, int bundledir, struct err *e)
+static int save_fetch_interrupted(const struct output *f, int bundledir, struct err *e)
 {
 	struct err absent = ERR_INIT;
 	autofree char *from = NULL;
@@ -337,7 +312,7 @@ static int save_fetch_interrupted(const struct finish *f, int bundledir, struct 
 	return io_create_file(f->capture->state->fd, "saving", f->outdir, strlen(f->outdir), e);
 }
 
-static int save_rings(struct finish *f, struct save *save, struct report *reports, struct err *e)
+static int save_rings(struct output *f, struct save *save, struct report *reports, struct err *e)
 {
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
 	autoclose int bundledir = -1;
@@ -356,7 +331,7 @@ static int save_rings(struct finish *f, struct save *save, struct report *report
 }
 
 /* For who reads the bundle at a desk. */
-static void save_formats(const struct finish *f, int bundledir)
+static void save_formats(const struct output *f, int bundledir)
 {
 	struct err failed = ERR_INIT;
 	autoclose int events = f->capture->tracing
@@ -370,7 +345,7 @@ static void save_formats(const struct finish *f, int bundledir)
 		log_line("host/formats.txt: %s", failed.text);
 }
 
-static int save_complete(struct finish *f, struct save *save, const struct report *reports,
+static int save_complete(struct output *f, struct save *save, const struct report *reports,
 			 struct err *e)
 {
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
@@ -388,7 +363,7 @@ static int save_complete(struct finish *f, struct save *save, const struct repor
 
 int save_main(void *arg, int engine, struct err *e)
 {
-	struct finish *f = arg;
+	struct output *f = arg;
 	struct capture *c = f->capture;
 	struct save save = { .state = c->state,
 			     .statedir = c->state->fd,
@@ -404,7 +379,7 @@ int save_main(void *arg, int engine, struct err *e)
 	    anchors_read(c->state->fd, &anchors, &save.n_anchors, e) < 0)
 		return e->code;
 	save.anchors = anchors;
-	if (!finish_saved(f, dir, sizeof(dir)))
+	if (!output_saved(f, dir, sizeof(dir)))
 		r = save_rings(f, &save, reports, e);
 	else if (strcmp(dir, f->outdir))
 		r = save_move(f, dir, e);

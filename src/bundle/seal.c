@@ -1,3 +1,5 @@
+#include "bundle/seal.h"
+
 /* Seal: the bundle's directory becomes one tarball, complete or not there at all. */
 #include <archive.h>
 #include <archive_entry.h>
@@ -14,8 +16,8 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "bundle/manifest.h"
+#include "bundle/output.h"
 #include "bundle/tree.h"
-#include "engine/finish.h"
 #include "process/message.h"
 
 #ifndef RENAME_NOREPLACE
@@ -32,12 +34,6 @@ struct seal {
 	uint64_t total;
 	uint64_t done;
 	uint64_t told; /* `done` when progress was last shown */
-};
-
-const char *const bundle_suffixes[] = {
-	[COMPRESS_ZSTD] = ".tar.zst",
-	[COMPRESS_GZIP] = ".tar.gz",
-	[COMPRESS_NONE] = ".tar",
 };
 
 static int seal_error(struct seal *seal, struct err *e)
@@ -244,7 +240,7 @@ static int seal_tarball(struct seal *seal, int statedir, int outdir, int bundled
 	char name[256], partial[280];
 	autoclose int out = -1;
 
-	snprintf(name, sizeof(name), "%s%s", seal->name, bundle_suffixes[compress]);
+	snprintf(name, sizeof(name), "%s%s", seal->name, output_suffixes[compress]);
 	snprintf(partial, sizeof(partial), "%s.partial", name);
 	unlinkat(outdir, partial, 0); /* what a seal that was killed has left */
 	out = io_create(outdir, partial, e);
@@ -259,7 +255,7 @@ static int seal_tarball(struct seal *seal, int statedir, int outdir, int bundled
 }
 
 /* The last words: what was skipped, what tracer did, every file with its hash. */
-static int seal_manifest(const struct finish *f, int bundledir, struct seal *seal, struct err *e)
+static int seal_manifest(const struct output *f, int bundledir, struct seal *seal, struct err *e)
 {
 	struct err absent = ERR_INIT;
 	autofree char *log = NULL;
@@ -288,25 +284,25 @@ static int seal_manifest(const struct finish *f, int bundledir, struct seal *sea
 
 /* From here on there is a bundle, whatever becomes of us: recover must not look for the raw data.
  */
-static int seal_remember(const struct finish *f, struct err *e)
+static int seal_remember(const struct output *f, struct err *e)
 {
 	return io_create_file(f->capture->state->fd, "sealed", "", 0, e);
 }
 
 /* Whether the tarball has its name already, which it gets when it is whole: we were killed just
  * behind that. */
-static bool seal_is_published(const struct finish *f, int outdir)
+static bool seal_is_published(const struct output *f, int outdir)
 {
 	char name[256];
 
-	snprintf(name, sizeof(name), "%s%s", f->name, bundle_suffixes[f->about->compress]);
+	snprintf(name, sizeof(name), "%s%s", f->name, output_suffixes[f->about->compress]);
 	return faccessat(f->capture->state->fd, "sealing", F_OK, 0) == 0 &&
 	       faccessat(outdir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int seal_main(void *arg, int engine, struct err *e)
 {
-	struct finish *f = arg;
+	struct output *f = arg;
 	struct seal seal = { .name = f->name, .engine = engine };
 	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
 	autoclose int bundledir = -1;
@@ -314,7 +310,7 @@ int seal_main(void *arg, int engine, struct err *e)
 
 	if (outdir < 0)
 		return outdir;
-	finish_saved(f, dir, sizeof(dir));
+	output_saved(f, dir, sizeof(dir));
 	if (faccessat(f->capture->state->fd, "sealed", F_OK, 0) == 0)
 		return io_remove_tree(outdir, f->name, e);
 	if (seal_is_published(f, outdir))

@@ -9,9 +9,9 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "bundle/manifest.h"
+#include "bundle/output.h"
 #include "bundle/tree.h"
 #include "convert/convert.h"
-#include "engine/finish.h"
 #include "process/message.h"
 #include "process/worker.h"
 
@@ -94,18 +94,11 @@ static int convert_all(const struct converting *common, json_t *manifest, struct
 	return 0;
 }
 
-static int finish_open(const struct finish *f, struct err *e)
-{
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
-
-	return outdir < 0 ? outdir : io_open_dir(outdir, f->name, e);
-}
-
 int convert_main(void *arg, int engine, struct err *e)
 {
-	const struct finish *f = arg;
+	const struct output *f = arg;
 	struct converting run = { .engine = engine, .skipped = f->skipped, .done = json_array() };
-	autoclose int bundledir = finish_open(f, e);
+	autoclose int bundledir = output_open(f, e);
 	json_t *manifest;
 	int r;
 

@@ -21,3 +21,7 @@ extern const struct converter summary_converter;
 
 /* The family's one table, ended by NULL, in the order in which they run. */
 extern const struct converter *const converter_table[];
+
+/* A worker_main over struct output: text from the raw data, by every converter that has input, each
+ * in a sandbox. Failures are in the manifest alone. */
+int convert_main(void *output, int engine, struct err *e);

@@ -87,7 +87,7 @@ static int engine_arm_thaw(struct engine *g, struct err *e)
 {
 	if (!g->c.plan->fsfreeze_safe || g->c.trial)
 		return 0;
-	return thaw_arm(&g->crew.thaw, &g->c, g->finish.outdir, e) < 0
+	return thaw_arm(&g->crew.thaw, &g->c, g->finish.output.outdir, e) < 0
 		       ? e->code
 		       : crew_start_thawer(&g->crew, e);
 }
@@ -344,7 +344,8 @@ static int engine_open(struct engine *g, const struct engine_request *rq, struct
 	g->c.tests = rq->tests;
 	g->c.trial = rq->trial != NULL;
 	g->finish = (struct finish) {
-		.capture = &g->c, .crew = &g->crew, .about = rq->about, .outdir = rq->about->outdir
+		.output = { .capture = &g->c, .about = rq->about, .outdir = rq->about->outdir },
+		.crew = &g->crew,
 	};
 	return crew_open(&g->crew, &g->c, rq->console, e);
 }
@@ -368,7 +369,7 @@ static int engine_finish(struct engine *g, struct engine_result *result, struct 
 	result->fired = stop->by == STOP_CONDITION && !stop->drill;
 	if (finish_run(&g->finish, &result->exit, e) < 0)
 		return e->code;
-	finish_path(&g->finish, result->bundle, sizeof(result->bundle));
+	output_path(&g->finish.output, result->bundle, sizeof(result->bundle));
 	return 0;
 }
 
@@ -437,7 +438,7 @@ static int engine_reopen(struct engine *g, struct err *e)
 	engine_decide(g, STOP_KILLED, "the capture was killed");
 	if (anchors_add(c, e) < 0)
 		return e->code;
-	return c->plan->fsfreeze_safe ? thaw_make(&g->crew.thaw, c, g->finish.outdir, e) : 0;
+	return c->plan->fsfreeze_safe ? thaw_make(&g->crew.thaw, c, g->finish.output.outdir, e) : 0;
 }
 
 int engine_recover(const struct engine_request *rq, struct engine_result *result, struct err *e)

@@ -10,6 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/units.h"
+#include "bundle/save.h"
+#include "bundle/seal.h"
+#include "convert/convert.h"
 
 #define THAW_WAIT (600 * NS_PER_S)
 #define SAVE_WAIT (900 * NS_PER_S) /* for the raw data to be on disk */
@@ -22,14 +25,14 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main,
 {
 	uint64_t until = clock_boot() + wait;
 	/* the lock as well: while this goes on, the capture is alive, even if the engine is not */
-	int keep[] = { f->capture->state->fd, f->capture->state->lock,
-		       f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
+	int keep[] = { f->output.capture->state->fd, f->output.capture->state->lock,
+		       f->output.capture->tracing ? tracing_fd(f->output.capture->tracing) : -1 };
 	struct worker worker;
 	struct message message;
 
-	f->capture->board->stage = stage;
+	f->output.capture->board->stage = stage;
 	log_line("%s", stage_text(stage));
-	if (worker_start(&worker, stage_text(stage), main, f, keep, countof(keep), e) < 0)
+	if (worker_start(&worker, stage_text(stage), main, &f->output, keep, countof(keep), e) < 0)
 		return e->code;
 	while (worker.fd >= 0 && clock_boot() < until && f->crew->interrupts < until_interrupts) {
 		struct pollfd fds[] = {
@@ -65,10 +68,10 @@ static int finish_await_thaw(struct finish *f, struct err *e)
 {
 	if (!f->crew->thaw)
 		return 0;
-	f->capture->board->stage = STAGE_THAW;
+	f->output.capture->board->stage = STAGE_THAW;
 	console_line(f->crew->console,
 		     "waiting until nothing is frozen and '%s' can be written, %s at most",
-		     f->outdir, duration_text(THAW_WAIT).text);
+		     f->output.outdir, duration_text(THAW_WAIT).text);
 	return crew_await_thaw(f->crew, clock_boot() + THAW_WAIT, e);
 }
 
@@ -76,8 +79,8 @@ static int finish_save(struct finish *f, struct err *e)
 {
 	char dir[4096];
 
-	if (!finish_saved(f, dir, sizeof(dir)))
-		finish_name(f);
+	if (!output_saved(&f->output, dir, sizeof(dir)))
+		output_name(&f->output);
 	return finish_stage(f, STAGE_SAVE, save_main, LEAVE_IT, SAVE_WAIT, e);
 }
 
@@ -86,13 +89,13 @@ static void finish_convert(struct finish *f)
 	struct err e = ERR_INIT;
 
 	if (f->crew->interrupts >= SKIP_CONVERSION)
-		f->skipped = "by the user";
+		f->output.skipped = "by the user";
 	else if (finish_stage(f, STAGE_CONVERT, convert_main, SKIP_CONVERSION, FINISH_WAIT, &e) < 0)
-		f->skipped =
+		f->output.skipped =
 			f->crew->interrupts >= SKIP_CONVERSION ? "by the user" : "it did not end";
 	if (e.code)
 		log_line("conversion: %s", e.text);
-	if (f->skipped &&
+	if (f->output.skipped &&
 	    finish_stage(f, STAGE_CONVERT, convert_main, LEAVE_IT, SUMMARY_WAIT, &e) < 0)
 		log_line("summary: %s", e.text);
 }
@@ -102,10 +105,10 @@ static int finish_leave(struct finish *f, struct err *e)
 {
 	char id[ULID_SIZE];
 
-	snprintf(id, sizeof(id), "%s", f->capture->state->id);
+	snprintf(id, sizeof(id), "%s", f->output.capture->state->id);
 	log_line("left for recover: %s", e->text);
-	state_close(f->capture->state);
-	f->capture->state = NULL;
+	state_close(f->output.capture->state);
+	f->output.capture->state = NULL;
 	return err_wrap(e,
 			"what was recorded is kept, `tracer recover %s` (with -o for another "
 			"place) finishes it",
@@ -115,22 +118,17 @@ static int finish_leave(struct finish *f, struct err *e)
 /* Closes all that is open in the kernel's rings, which cannot be removed before. */
 void finish_let_go(struct finish *f)
 {
-	for (size_t i = 0; i < f->capture->n_switches; i++)
-		close(f->capture->switches[i].fd);
-	f->capture->n_switches = 0;
+	for (size_t i = 0; i < f->output.capture->n_switches; i++)
+		close(f->output.capture->switches[i].fd);
+	f->output.capture->n_switches = 0;
 	watch_free(take_ptr(f->crew->watch));
-}
-
-void finish_path(const struct finish *f, char *path, size_t size)
-{
-	snprintf(path, size, "%s/%s%s", f->outdir, f->name, bundle_suffixes[f->about->compress]);
 }
 
 static enum exit_code finish_exit(const struct finish *f)
 {
-	if (!f->capture->board->whole)
+	if (!f->output.capture->board->whole)
 		return EXIT_PARTIAL;
-	return stop_get(f->capture->stop)->by == STOP_CONDITION ? EXIT_FIRED : EXIT_ENDED;
+	return stop_get(f->output.capture->stop)->by == STOP_CONDITION ? EXIT_FIRED : EXIT_ENDED;
 }
 
 /* Undoes what was made on the machine, tells what became of it, and forgets the capture unless
@@ -139,16 +137,16 @@ static int finish_forget(struct finish *f, struct err *e)
 {
 	char path[4400];
 
-	f->capture->board->stage = STAGE_DONE;
-	finish_path(f, path, sizeof(path));
+	f->output.capture->board->stage = STAGE_DONE;
+	output_path(&f->output, path, sizeof(path));
 	console_result(f->crew->console, "%s", path);
-	if (ledger_undo(f->capture->ledger, f->capture->tracing, e) < 0)
+	if (ledger_undo(f->output.capture->ledger, f->output.capture->tracing, e) < 0)
 		return err_wrap(e, "there is a bundle, but `tracer recover %s` must tidy up",
-				f->capture->state->id);
-	if (state_remove(take_ptr(f->capture->state), e) < 0)
+				f->output.capture->state->id);
+	if (state_remove(take_ptr(f->output.capture->state), e) < 0)
 		return e->code;
 	console_line(f->crew->console, "%s; nothing is left behind",
-		     f->capture->board->whole
+		     f->output.capture->board->whole
 			     ? "the bundle is complete"
 			     : "a source is not whole, the bundle's summary says which");
 	return 0;
@@ -158,15 +156,15 @@ int finish_run(struct finish *f, enum exit_code *exit, struct err *e)
 {
 	struct err undo = ERR_INIT;
 
-	if (faccessat(f->capture->state->fd, "sealed", F_OK, 0) < 0) {
+	if (faccessat(f->output.capture->state->fd, "sealed", F_OK, 0) < 0) {
 		if (finish_await_thaw(f, e) < 0 || finish_save(f, e) < 0)
 			return finish_leave(f, e);
 		finish_let_go(f);
-		if (ledger_undo(f->capture->ledger, f->capture->tracing, &undo) < 0)
+		if (ledger_undo(f->output.capture->ledger, f->output.capture->tracing, &undo) < 0)
 			log_line("%s", undo.text);
 		finish_convert(f);
-	} else if (finish_saved(f, f->sealed_in, sizeof(f->sealed_in))) {
-		f->outdir = f->sealed_in; /* another one is of no use any more */
+	} else if (output_saved(&f->output, f->output.sealed_in, sizeof(f->output.sealed_in))) {
+		f->output.outdir = f->output.sealed_in; /* another one is of no use any more */
 	}
 	if (finish_stage(f, STAGE_SEAL, seal_main, LEAVE_IT, FINISH_WAIT, e) < 0)
 		return finish_leave(f, e);
