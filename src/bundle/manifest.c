@@ -11,8 +11,10 @@
 
 #include "base/auto.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "bundle/tree.h"
+#include "plan/plan.h"
 
 json_int_t manifest_int(const json_t *object, const char *key)
 {
@@ -26,26 +28,9 @@ const char *manifest_text(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
-char *manifest_escape(const char *text)
-{
-	autojson json_t *whole = json_string(text);
-	char *escaped = NULL;
-	size_t size;
-	FILE *out;
-
-	if (whole)
-		return strdup(text);
-	out = open_memstream(&escaped, &size);
-	for (; out && *text; text++)
-		fprintf(out, *text & 0x80 ? "\\x%02x" : "%c", (unsigned char)*text);
-	if (out)
-		fclose(out);
-	return escaped;
-}
-
 static json_t *manifest_string(const char *text)
 {
-	autofree char *escaped = manifest_escape(text);
+	autofree char *escaped = text_json(text);
 
 	return json_string(escaped ? escaped : "");
 }

@@ -24,10 +24,6 @@ int manifest_write(const json_t *manifest, int bundledir, struct err *e);
 /* Adds every file below BUNDLEDIR but itself, with size and SHA-256, sorted by path. */
 int manifest_add_files(json_t *manifest, int bundledir, struct err *e);
 
-/* TEXT as JSON can have it: where it is no UTF-8, as names of tasks and files can be, with its odd
- * bytes as "\xff". The caller frees it. */
-char *manifest_escape(const char *text);
-
 /* The members that readers need: numbers are 0 and strings "" where they are not there. */
 json_int_t manifest_int(const json_t *object, const char *key);
 const char *manifest_text(const json_t *object, const char *key);

@@ -7,6 +7,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "plan/plan.h"
 
 const char *const output_suffixes[] = {
 	[COMPRESS_ZSTD] = ".tar.zst",

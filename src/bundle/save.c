@@ -18,6 +18,7 @@
 #include "bundle/output.h"
 #include "bundle/tree.h"
 #include "capture/anchors.h"
+#include "plan/plan.h"
 #include "process/worker.h"
 #include "trace/formats.h"
 

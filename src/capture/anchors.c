@@ -9,14 +9,6 @@
 #include "base/io.h"
 #include "trace/instance.h"
 
-static bool anchors_need_printk(const struct plan *plan)
-{
-	for (size_t i = 0; i < plan->n_sources; i++)
-		if (plan->sources[i].ops == &log_source)
-			return true;
-	return false;
-}
-
 /* The kernel log and ftrace's clock "perf" both read local_clock(): a marker under that clock tells
  * its time now. */
 static int anchors_make_instance(struct capture *c, const char *name, struct err *e)
@@ -98,7 +90,7 @@ int anchors_add(struct capture *c, struct err *e)
 	if (fd < 0 || fstat(fd, &st) < 0 ||
 	    lseek(fd, st.st_size / sizeof(anchor) * sizeof(anchor), SEEK_SET) < 0)
 		return err_sys(e, "cannot keep the clock anchors");
-	if (c->tracing && anchors_need_printk(c->plan))
+	if (c->tracing && c->kernel_log)
 		anchors_printk_now(c, &anchor);
 	return io_write(fd, &anchor, sizeof(anchor), e);
 }
@@ -107,7 +99,7 @@ int anchors_arm(struct capture *c, struct err *e)
 {
 	struct capture_name name = capture_instance(c->state, ".clock");
 
-	if (c->tracing && anchors_need_printk(c->plan) &&
+	if (c->tracing && c->kernel_log &&
 	    anchors_make_instance(c, name.text, e) < 0)
 		return err_wrap(e, "the kernel log's clock");
 	return anchors_add(c, e);

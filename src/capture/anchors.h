@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "capture/capture.h"
 
-/* Makes the small trace instance by which the kernel log's clock is read, if the plan has a log;
+/* Makes the small trace instance by which the kernel log's clock is read, if the capture has that log;
  * takes the first anchor. */
 int anchors_arm(struct capture *c, struct err *e);
 

@@ -5,10 +5,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "plan/source.h"
 
 #define BOARD_SCHEMA 2 /* another one for another layout */
-#define BOARD_MAX 64   /* sources, and conditions, in one plan */
+#define BOARD_MAX 64   /* sources, and conditions */
 
 enum stage {
 	STAGE_ARM,
@@ -34,6 +33,18 @@ struct progress {
 	char text[200];  /* and by what */
 	char near[80];   /* what there is to tell beyond hits: "3 waiting" */
 	char fault[240]; /* why nobody looks for it any more; empty while somebody does */
+};
+
+/* Live figures in shared memory, one slot a source: written by whoever runs it, read by anyone. */
+struct stats {
+	uint64_t records;
+	uint64_t bytes;
+	uint64_t overwritten;
+	uint64_t lost;
+	uint64_t last;    /* boot clock: newest record */
+	uint64_t counted; /* the engine's: records at its last look, and how many a second came
+			     before it */
+	uint64_t rate;
 };
 
 struct board {

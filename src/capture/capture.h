@@ -10,7 +10,6 @@
 #include "capture/ledger.h"
 #include "capture/state.h"
 #include "capture/stop.h"
-#include "plan/plan.h"
 #include "recipe/luatest.h"
 #include "trace/tracing.h"
 
@@ -21,6 +20,8 @@ struct ring_switch {
 			    stopped it */
 };
 
+struct plan;
+
 struct capture {
 	struct plan *plan;
 	struct state *state;
@@ -28,6 +29,7 @@ struct capture {
 	struct tracing *tracing;
 	struct stop_page *stop;
 	struct board *board;
+	bool kernel_log;       /* the anchors tell its clock too */
 	bool trial;            /* no condition ends it: what would have is counted */
 	struct luatest *tests; /* the plan's, NULL if it has none; borrowed */
 	struct ring_switch *switches;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "bundle/manifest.h"
 #include "command/command.h"
@@ -88,7 +89,7 @@ static json_t *replay_fired_json(const struct replaying *v, const struct replaye
 
 	for (size_t i = 0; i < result->n && i < REPLAY_SHOWN; i++) {
 		const struct verdict *verdict = &result->fired[i];
-		autofree char *text = manifest_escape(verdict->text);
+		autofree char *text = text_json(verdict->text);
 		uint64_t wall = anchors_wall(r->anchors, r->n_anchors, verdict->time);
 
 		json_array_append_new(

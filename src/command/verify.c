@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/text.h"
 #include "bundle/bundle.h"
 #include "bundle/manifest.h"
 #include "command/command.h"
@@ -46,7 +47,7 @@ static int verify_hash(struct bundle_member *member, json_t **ret, char **text, 
 static int verify_visit(void *arg, struct bundle_member *member, struct err *e)
 {
 	bool is_manifest = !strcmp(member->path, "manifest.json");
-	autofree char *path = manifest_escape(member->path), *text = NULL;
+	autofree char *path = text_json(member->path), *text = NULL;
 	struct verify *verify = arg;
 	json_t *got;
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "engine/status.h"
+#include "plan/source.h"
 #include "process/memory.h"
 #include "source/live.h"
 

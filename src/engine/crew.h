@@ -8,6 +8,7 @@
 #include "capture/capture.h"
 #include "capture/control.h"
 #include "engine/thaw.h"
+#include "plan/source.h"
 #include "process/console.h"
 #include "process/worker.h"
 #include "watch/watch.h"

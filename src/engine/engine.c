@@ -41,7 +41,7 @@ static int engine_arm_probes(struct engine *g, struct err *e)
 {
 	struct plan *plan = g->c.plan;
 
-	if (probes_make(&g->c, e) < 0)
+	if (probes_make(&g->c.plan->probes, g->c.state->id, g->c.ledger, g->c.tracing, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < plan->n_conditions; i++)
 		if (condition_has_probe(&plan->conditions[i]) &&
@@ -343,6 +343,7 @@ static int engine_open(struct engine *g, const struct engine_request *rq, struct
 	g->c.tracing = rq->tracing;
 	g->c.tests = rq->tests;
 	g->c.trial = rq->trial != NULL;
+	g->c.kernel_log = plan_has(rq->plan, &log_source);
 	g->finish = (struct finish) {
 		.output = { .capture = &g->c, .about = rq->about, .outdir = rq->about->outdir },
 		.crew = &g->crew,

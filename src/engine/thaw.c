@@ -49,7 +49,8 @@ int thaw_arm(struct thaw **ret, struct capture *c, const char *outdir, struct er
 {
 	if (thaw_make(ret, c, outdir, e) < 0 || !*ret)
 		return e->code;
-	return freezes_arm(c, capture_instance(c->state, ".thaw").text, &(*ret)->log, e);
+	return freezes_arm(c->ledger, c->tracing, capture_instance(c->state, ".thaw").text,
+			   &(*ret)->log, e);
 }
 
 void thaw_free(struct thaw *thaw)

@@ -11,6 +11,8 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "plan/plan.h"
+#include "plan/source.h"
 #include "trace/instance.h"
 
 #define COST_RECORDS 4000 /* in one go */

@@ -9,6 +9,7 @@
 #include "capture/board.h"
 #include "capture/capture.h"
 #include "engine/crew.h"
+#include "plan/source.h"
 
 #define TRIAL_MARK "trial" /* in the state directory: nothing of it is kept, also by recover */
 

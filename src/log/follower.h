@@ -8,31 +8,14 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "log/followlog.h"
 
-#define FOLLOWER_LATE (250 * 1000000ull) /* ns; within that a line is seen */
 #define FOLLOWER_BLIND                                                                \
 	(2 * 1000000000ull) /* ns; who has not reached the end of its log for so long \
 			       does not see it */
-#define FOLLOWER_LINE 8192u /* bytes of a line; what is longer is cut */
-
 #define FOLLOWER_JOURNAL "journal" /* the name of the journal; of a file it is its path */
 
 struct follower;
-
-/* A line, or with `text` NULL a mark: all that was in the log at that time has come; or the file
- * was cut, and what had come to it since the last mark may be lost. */
-struct followed {
-	uint64_t time;     /* boot clock: when the journal got it; of a file when it was read */
-	uint32_t priority; /* of syslog(3), UINT32_MAX if it has none */
-	bool cut;
-	const char *text; /* ends in a NUL; valid until the next one */
-	size_t size;
-};
-
-enum follow {
-	FOLLOW_NOW,   /* the log has to be there */
-	FOLLOW_LATER, /* a file may be missing: it is waited for */
-};
 
 /* With root's privileges; the process is at its place in the log when this returns. *ret is the
  * caller's. What the host lacks is EXIT_HOST. */

@@ -1,10 +1,29 @@
 /* Inside a follower: one kind of log behind a struct of operations. */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "log/follower.h"
+
+#define FOLLOWER_LATE (250 * 1000000ull) /* ns; within that a line is seen */
+#define FOLLOWER_LINE 8192u /* bytes of a line; what is longer is cut */
+
+/* A line, or with `text` NULL a mark: all that was in the log at that time has come; or the file
+ * was cut, and what had come to it since the last mark may be lost. */
+struct followed {
+	uint64_t time;     /* boot clock: when the journal got it; of a file when it was read */
+	uint32_t priority; /* of syslog(3), UINT32_MAX if it has none */
+	bool cut;
+	const char *text; /* ends in a NUL; valid until the next one */
+	size_t size;
+};
+
+enum follow {
+	FOLLOW_NOW,   /* the log has to be there */
+	FOLLOW_LATER, /* a file may be missing: it is waited for */
+};
 
 /* Takes a line; returns 0, or -errno when nobody wants more. */
 typedef int followlog_emit(void *arg, const struct followed *line);

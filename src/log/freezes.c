@@ -97,28 +97,29 @@ uint64_t freezes_ring_bytes(void)
 	return (uint64_t)freezes_ring_kb() * 1024 * get_nprocs_conf();
 }
 
-static int freezes_arm_after(struct capture *c, const char *name, struct err *e)
+static int freezes_arm_after(struct tracing *tracing, const char *name, struct err *e)
 {
 	char trigger[200];
 
 	for (size_t i = 0; i < AFTERS; i++) {
 		snprintf(trigger, sizeof(trigger), "enable_event:%s:%s if " ASKED, afters[i].system,
 			 afters[i].event);
-		if (instance_append(c->tracing, name, ENTER "trigger", trigger, e) < 0)
+		if (instance_append(tracing, name, ENTER "trigger", trigger, e) < 0)
 			return e->code;
 	}
 	for (size_t i = 0; i < SPOKEN; i++) {
 		char path[100];
 
 		snprintf(path, sizeof(path), "events/xfs/%s/enable", spoken[i]);
-		if (tracing_has(c->tracing, "xfs", spoken[i]) &&
-		    instance_write(c->tracing, name, path, "1", e) < 0)
+		if (tracing_has(tracing, "xfs", spoken[i]) &&
+		    instance_write(tracing, name, path, "1", e) < 0)
 			return e->code;
 	}
 	return 0;
 }
 
-int freezes_arm(struct capture *c, const char *name, char **log, struct err *e)
+int freezes_arm(struct ledger *ledger, struct tracing *tracing, const char *name, char **log,
+		struct err *e)
 {
 	char size[16];
 	const char *const settings[][2] = {
@@ -127,12 +128,12 @@ int freezes_arm(struct capture *c, const char *name, char **log, struct err *e)
 	};
 
 	snprintf(size, sizeof(size), "%d", freezes_ring_kb());
-	if (ledger_instance(c->ledger, name, e) < 0 || instance_create(c->tracing, name, e) < 0)
+	if (ledger_instance(ledger, name, e) < 0 || instance_create(tracing, name, e) < 0)
 		return e->code;
 	for (size_t i = 0; i < countof(settings); i++)
-		if (instance_write(c->tracing, name, settings[i][0], settings[i][1], e) < 0)
+		if (instance_write(tracing, name, settings[i][0], settings[i][1], e) < 0)
 			return e->code;
-	if (freezes_arm_after(c, name, e) < 0)
+	if (freezes_arm_after(tracing, name, e) < 0)
 		return e->code;
 	return asprintf(log, FREEZES_LOG " %s", name) < 0 ? err_set(e, "no memory") : 0;
 }

@@ -7,7 +7,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "capture/capture.h"
+#include "capture/ledger.h"
+#include "trace/tracing.h"
 
 #define FREEZES_LOG "freezes"
 
@@ -18,4 +19,5 @@ bool freezes_is(const char *log);
 uint64_t freezes_ring_bytes(void);
 
 /* Engine: makes the instance NAME, and returns in *log what a follower is told; the caller's. */
-int freezes_arm(struct capture *c, const char *name, char **log, struct err *e);
+int freezes_arm(struct ledger *ledger, struct tracing *tracing, const char *name, char **log,
+		struct err *e);

@@ -81,3 +81,6 @@ size_t pcapng_reader_last(struct pcapng_reader *reader, uint64_t until_ns, uint6
 /* An interface that a packet has named; its texts stay the reader's. */
 const struct pcapng_interface *pcapng_reader_interface(const struct pcapng_reader *reader,
 						       uint32_t number);
+
+/* The longest block that we write: a packet with a comment. */
+#define PCAPNG_BLOCK_MAX (PCAPNG_SNAPLEN + PCAPNG_TEXT + 256u)

@@ -1,8 +1,6 @@
 /* The numbers of the pcapng format that we write and read. */
 #pragma once
 
-#include "packet/pcapng.h"
-
 enum pcapng_block_type {
 	BLOCK_SECTION = 0x0a0d0d0a,
 	BLOCK_INTERFACE = 1,
@@ -27,5 +25,3 @@ enum pcapng_option {
 	COUNTS_DROPPED_BY_SYSTEM = 7,
 };
 
-/* The longest block that we write: a packet with a comment. */
-#define PCAPNG_BLOCK_MAX (PCAPNG_SNAPLEN + PCAPNG_TEXT + 256u)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "packet/pcapng.h"
 #include "packet/pcapng_block.h"
 
 #define WINDOW_SIZE (1u << 20)

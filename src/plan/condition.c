@@ -47,6 +47,7 @@ int condition_make_selectors(struct condition *c, size_t n, struct err *e)
 	c->n_selectors = n;
 	for (size_t i = 0; i < n; i++) {
 		c->selectors[i].owner = c;
+		c->selectors[i].at = c->at;
 		c->selectors[i].part = i;
 	}
 	return 0;
@@ -212,4 +213,36 @@ const char *condition_why(const struct condition *c)
 	if (c->hits > 1)
 		return "the kernel stops at the first hit and cannot count to more";
 	return NULL;
+}
+
+int condition_join(struct selector *const *selectors, size_t n, const struct format *format,
+		   int max_tier, bool *any, char **text, struct err *e)
+{
+	size_t size, terms = 0;
+	bool every = false;
+	FILE *f = open_memstream(text, &size);
+
+	if (!f)
+		return err_set(e, "no memory");
+	*any = false;
+	for (size_t i = 0; i < n; i++) {
+		const struct selector *s = selectors[i];
+
+		if (!selector_watches(s, format->id) || condition_tier(s->owner) > max_tier)
+			continue;
+		*any = true;
+		if (s->filter) {
+			autofree char *one = filter_text(s->filter);
+
+			fprintf(f, "%s(%s)", terms++ ? " || " : "", one);
+		} else {
+			every = true;
+		}
+	}
+	fclose(f);
+	if (every || !*any) {
+		free(*text);
+		*text = NULL;
+	}
+	return 0;
 }

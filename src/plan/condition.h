@@ -158,3 +158,9 @@ int condition_tier(const struct condition *c);
 
 /* Why it is not in a better tier; NULL if it is in the first. */
 const char *condition_why(const struct condition *c);
+
+/* The filter for the kernel event of FORMAT that passes whatever any of those selectors wants whose
+ * conditions are in the tiers up to MAX_TIER: *any is false if none watches it; *text is the
+ * kernel's text, NULL for every record; the caller frees it. */
+int condition_join(struct selector *const *selectors, size_t n, const struct format *format,
+		   int max_tier, bool *any, char **text, struct err *e);

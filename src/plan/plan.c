@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "capture/board.h"
 
 #define PLAN_TIME_MAX (1ll << 60) /* ns, so that sums of times stay in range: 36 years */
 
@@ -133,6 +132,20 @@ static bool plan_watches(const struct plan *plan, enum stream stream)
 	return false;
 }
 
+bool plan_has(const struct plan *plan, const struct source_ops *kind)
+{
+	for (size_t i = 0; i < plan->n_sources; i++)
+		if (plan->sources[i].ops == kind)
+			return true;
+	return false;
+}
+
+const char *const plan_watched_names[STREAMS] = {
+	[STREAM_EVENTS] = "watched-events",
+	[STREAM_PACKETS] = "watched-packets",
+	[STREAM_READINGS] = "watched-readings",
+};
+
 /* What its conditions look at is kept as well. */
 static int plan_watched(struct plan *plan, struct err *e)
 {
@@ -142,11 +155,11 @@ static int plan_watched(struct plan *plan, struct err *e)
 		if (!plan_watches(plan, stream))
 			continue;
 		*s = (struct source) { .index = plan->n_sources,
-				       .name = watched_names[stream],
+				       .ops = &watched_source,
+				       .name = plan_watched_names[stream],
 				       .at = plan->conditions[0].at };
-		if (plan_check_name(plan, s, e) < 0 || watched_make(s, plan, stream, e) < 0)
+		if (plan_check_name(plan, s, e) < 0 || s->ops->observe(s, plan, stream, e) < 0)
 			return e->code;
-		s->ops = &watched_source;
 		plan->watched[stream] = s->data;
 		plan->n_sources++;
 	}

@@ -9,7 +9,11 @@
 #include "plan/condition.h"
 #include "plan/probe.h"
 #include "plan/source.h"
-#include "source/watched.h"
+
+/* The names of the sources that keep what the conditions look at, by stream. */
+extern const char *const plan_watched_names[STREAMS];
+
+struct watched;
 
 struct plan {
 	json_t *json; /* owns all strings below */
@@ -35,6 +39,9 @@ struct plan {
 
 /* Reads canonical JSON into a plan. *ret is the caller's. */
 int plan_parse(struct plan **ret, const char *text, struct err *e);
+
+/* Whether a source of that kind is among them. */
+bool plan_has(const struct plan *plan, const struct source_ops *kind);
 
 /* NULL is fine. */
 void plan_free(struct plan *plan);

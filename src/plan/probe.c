@@ -12,7 +12,7 @@
 #include "base/auto.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "capture/capture.h"
+#include "capture/ledger.h"
 #include "plan/function.h"
 
 #define LINE_LONGEST 4000 /* the kernel takes less than a page */
@@ -327,24 +327,25 @@ static int probe_write(const struct probe *probe, struct tracing *tracing, struc
 	return err_exit(e, EXIT_HOST);
 }
 
-static int probe_make(struct probe *probe, struct capture *c, struct err *e)
+static int probe_make(struct probe *probe, const char *id, struct ledger *ledger,
+		      struct tracing *tracing, struct err *e)
 {
-	probe_set_group(probe, c->state->id);
-	if (ledger_probe(c->ledger, probe->group, probe->name, e) < 0 ||
-	    probe_write(probe, c->tracing, e) < 0)
+	probe_set_group(probe, id);
+	if (ledger_probe(ledger, probe->group, probe->name, e) < 0 ||
+	    probe_write(probe, tracing, e) < 0)
 		return e->code;
 	probe->state = PROBE_MADE;
 	return 0;
 }
 
-int probes_make(struct capture *c, struct err *e)
+int probes_make(struct probes *probes, const char *id, struct ledger *ledger,
+		struct tracing *tracing, struct err *e)
 {
-	for (struct probe *probe = c->plan->probes.list;
-	     probe < c->plan->probes.list + c->plan->probes.n; probe++) {
+	for (struct probe *probe = probes->list; probe < probes->list + probes->n; probe++) {
 		struct err one = ERR_INIT;
 
-		if (probe->state == PROBE_FOUND && probe_make(probe, c, &one) < 0 &&
-		    !probe->optional) {
+		if (probe->state == PROBE_FOUND &&
+		    probe_make(probe, id, ledger, tracing, &one) < 0 && !probe->optional) {
 			*e = one;
 			return e->code;
 		}

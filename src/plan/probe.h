@@ -37,7 +37,7 @@ struct probes {
 	size_t n;
 };
 
-struct capture;
+struct ledger;
 
 /* Whether this event of a plan is one. */
 bool probe_is(const char *event);
@@ -53,9 +53,10 @@ struct probe *probes_find(const struct probes *probes, const json_t *entry);
  * whether it has the function; that changes nothing. */
 int probe_format(struct probe *probe, struct tracing *tracing, struct format **ret, struct err *e);
 
-/* Engine, before any instance is made: makes all that were found, each written to the ledger
- * before. */
-int probes_make(struct capture *c, struct err *e);
+/* Engine, before any instance is made: makes all that were found for the capture ID, each written
+ * to the ledger before. */
+int probes_make(struct probes *probes, const char *id, struct ledger *ledger,
+		struct tracing *tracing, struct err *e);
 
 /* For recover: those that the capture ID has made. */
 void probes_adopt(struct probes *probes, const char *id, struct tracing *tracing);

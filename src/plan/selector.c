@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/auto.h"
-#include "plan/condition.h"
 
 static const struct selector_ops *const selector_table[] = {
 	&event_selector,   &line_selector,    &textline_selector, &packet_selector,
@@ -37,9 +36,8 @@ int selector_decode(struct selector *s, const json_t *spec, struct err *e)
 	const char *type = json_string_value(json_object_get(spec, "type"));
 
 	s->spec = spec;
-	s->at = json_string_value(json_object_get(spec, "at"));
-	if (!s->at)
-		s->at = s->owner->at;
+	if (json_string_value(json_object_get(spec, "at")))
+		s->at = json_string_value(json_object_get(spec, "at"));
 	s->ops = selector_find(type);
 	if (!s->ops || !s->at)
 		return err_set(e, "the plan looks for something of unknown type '%s'",
@@ -84,38 +82,6 @@ const char *selector_why(const struct selector *s)
 bool selector_watches(const struct selector *s, uint16_t id)
 {
 	return s->format && s->format->id == id;
-}
-
-int selector_join(struct selector *const *selectors, size_t n, const struct format *format,
-		  int max_tier, bool *any, char **text, struct err *e)
-{
-	size_t size, terms = 0;
-	bool every = false;
-	FILE *f = open_memstream(text, &size);
-
-	if (!f)
-		return err_set(e, "no memory");
-	*any = false;
-	for (size_t i = 0; i < n; i++) {
-		const struct selector *s = selectors[i];
-
-		if (!selector_watches(s, format->id) || condition_tier(s->owner) > max_tier)
-			continue;
-		*any = true;
-		if (s->filter) {
-			autofree char *one = filter_text(s->filter);
-
-			fprintf(f, "%s(%s)", terms++ ? " || " : "", one);
-		} else {
-			every = true;
-		}
-	}
-	fclose(f);
-	if (every || !*any) {
-		free(*text);
-		*text = NULL;
-	}
-	return 0;
 }
 
 void selector_describe(const struct selector *s, const struct observation *o, char *text,

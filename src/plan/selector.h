@@ -108,12 +108,6 @@ const char *selector_why(const struct selector *s);
 /* Whether it watches the kernel event with that ID. */
 bool selector_watches(const struct selector *s, uint16_t id);
 
-/* The filter for the kernel event of FORMAT that passes whatever any of those selectors wants whose
- * conditions are in the tiers up to MAX_TIER: *any is false if none watches it; *text is the
- * kernel's text, NULL for every record; the caller frees it. */
-int selector_join(struct selector *const *selectors, size_t n, const struct format *format,
-		  int max_tier, bool *any, char **text, struct err *e);
-
 /* One line about a record: "sched:sched_switch prev_comm=... prev_pid=...". */
 void selector_describe(const struct selector *s, const struct observation *o, char *text,
 		       size_t room);

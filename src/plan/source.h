@@ -13,7 +13,9 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "capture/board.h"
 #include "capture/stop.h"
+#include "plan/selector.h"
 
 enum outcome {
 	OUTCOME_FAILED, /* pessimistic default */
@@ -57,18 +59,6 @@ struct report {
 void report_hole(struct report *report, const char *what, uint64_t from, uint64_t to,
 		 uint64_t count);
 
-/* Live figures in shared memory, one slot a source: written by whoever runs it, read by anyone. */
-struct stats {
-	uint64_t records;
-	uint64_t bytes;
-	uint64_t overwritten;
-	uint64_t lost;
-	uint64_t last;    /* boot clock: newest record */
-	uint64_t counted; /* the engine's: records at its last look, and how many a second came
-			     before it */
-	uint64_t rate;
-};
-
 /* What probe finds that it will need, for the plan's limits and the page of `tracer check`. */
 struct cost {
 	uint64_t ring_bytes;   /* of that: the ring with what came before the stop; 0: it goes by
@@ -79,6 +69,7 @@ struct cost {
 };
 
 struct source_ops;
+struct plan;
 
 /* One entry of the plan's `collect`. */
 struct source {
@@ -137,6 +128,11 @@ struct source_ops {
 	/* Reads the spec into s->data; no look at the host. The plan is checked text from the
 	 * script: still refuse what is not well-formed. */
 	int (*decode)(struct source *s, struct err *e);
+
+	/* In its place, of the source that keeps a stream of what the conditions of PLAN look at,
+	 * and that no recipe names. NULL elsewhere. */
+	int (*observe)(struct source *s, const struct plan *plan, enum stream stream,
+		       struct err *e);
 
 	/* Looks whether this host can do it and what it takes; changes nothing. */
 	int (*probe)(struct source *s, struct cost *cost, struct err *e);

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "reader/kept.h"
-#include "reader/reader.h"
+#include "reader/query.h"
 
 struct request {
 	uint32_t op; /* enum reader_op */

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "reader/helper.h"
-#include "reader/reader.h"
+#include "reader/query.h"
 
 enum slot_state { SLOT_IDLE, SLOT_BUSY, SLOT_HUNG, SLOT_DEAD };
 

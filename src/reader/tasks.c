@@ -14,7 +14,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/text.h"
-#include "reader/reader.h"
+#include "reader/query.h"
 
 #define STACK_DEPTH 12
 #define TASKS_WRITE_NS (READER_DEADLINE / 4 * 3) /* so that there is an answer in time */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
-#include "recipe/script.h"
+#include "base/text.h"
 #include "trace/comm.h"
 
 #define PATIENCE_MS 2000 /* for one record */
@@ -165,5 +165,5 @@ void luatest_fault(const struct luatest *t, uint32_t test, char *text, size_t ro
 {
 	snprintf(text, room, "%.*s", (int)sizeof(t->shared->fault[test]) - 1,
 		 t->shared->fault[test]);
-	script_clean(text);
+	text_clean(text);
 }

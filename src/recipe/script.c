@@ -11,6 +11,7 @@
 
 #include "base/auto.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "recipe/embedded.h"
 #include "recipe/script_child.h"
@@ -127,30 +128,6 @@ static int script_start(struct script **ret, const struct script_request *rq, st
 	return 0;
 }
 
-static bool byte_is_control(unsigned char c)
-{
-	return (c < ' ' && c != '\n') || c == 0x7f;
-}
-
-/* U+0080 to U+009F: terminals obey them as they do the escape character. */
-static bool bytes_are_control(const unsigned char *p)
-{
-	return p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f;
-}
-
-void script_clean(char *text)
-{
-	struct err unused = ERR_INIT;
-	bool is_utf8 = script_file_check(text, strlen(text), &unused) == 0;
-
-	for (unsigned char *p = (unsigned char *)text; *p; p++) {
-		if (byte_is_control(*p) || (*p >= 0x80 && !is_utf8))
-			*p = '?';
-		else if (bytes_are_control(p))
-			p[0] = p[1] = '?';
-	}
-}
-
 static uint32_t script_timeout_ms(const struct script *script)
 {
 	return script->rq && script->rq->timeout_ms ? script->rq->timeout_ms : TIMEOUT_MS;
@@ -169,8 +146,8 @@ static void script_place(const struct script *script, char *text, size_t size, c
 	else
 		snprintf(text, size, "%s", script->n_files ? script->files[0].name : "the library");
 	snprintf(what, what_size, "%s%s", note.what[0] ? ", it was last seen in " : "", note.what);
-	script_clean(text);
-	script_clean(what);
+	text_clean(text);
+	text_clean(what);
 }
 
 static int script_too_slow(struct script *script, struct err *e)
@@ -316,7 +293,7 @@ static int script_answer(struct script *script, enum wire_kind kind, const char 
 
 static int script_failed(enum wire_kind kind, char *text, struct err *e)
 {
-	script_clean(text);
+	text_clean(text);
 	err_set(e, "%s", text);
 	return err_exit(e, kind == WIRE_ERROR ? EXIT_USAGE : EXIT_FAILED);
 }

@@ -11,23 +11,7 @@
 
 #include "base/err.h"
 #include "recipe/script_file.h"
-
-struct luatest;
-
-struct script_request {
-	const char *recipe_path;
-	int n_args;
-	const char *const *args;
-	const char *version; /* of this program: "1.0" */
-	const char *kernel;  /* its release: "6.1.0-18-amd64" */
-	uint32_t n_cpus;
-	bool (*has_event)(void *ctx, const char *event); /* "SYSTEM:NAME"; called in the engine */
-	void *ctx;
-	uint32_t timeout_ms;         /* the script's own time until the result; 0: 2 s */
-	bool locked;                 /* the memory of a process that runs tests */
-	const struct luatest *tests; /* NULL, or who wants the recipe's tests run: the process goes
-					on with that behind the plan */
-};
+#include "recipe/script_request.h"
 
 struct script_result {
 	char *plan;                /* canonical JSON */
@@ -51,10 +35,6 @@ int script_start_tests(struct script **ret, const struct script_request *rq, con
 
 /* Ends the process, whatever it does. NULL is fine. */
 void script_end(struct script *script);
-
-/* Makes what comes from a script fit for a terminal: UTF-8 without control characters but the end
- * of a line. */
-void script_clean(char *text);
 
 /* The constructors that recipes have, with their fields, as the part of a manual page in man(7).
  * The caller frees it. */

@@ -12,6 +12,7 @@
 
 #include "base/auto.h"
 #include "base/io.h"
+#include "base/text.h"
 
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
@@ -70,14 +71,6 @@ int script_file_open(int dirfd, const char *path, struct err *e)
 	if (fd < 0 && (errno == ENOSYS || errno == EPERM))
 		return script_file_open_stepwise(dirfd, path, e);
 	return fd < 0 ? script_file_not_opened(path, e) : fd;
-}
-
-/* jansson takes exactly the well-formed UTF-8. */
-static bool text_is_utf8(const char *text, size_t size)
-{
-	autojson json_t *string = json_stringn(text, size);
-
-	return string != NULL;
 }
 
 int script_file_check(const char *text, size_t size, struct err *e)

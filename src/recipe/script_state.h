@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "recipe/script_child.h"
+#include "recipe/luatest.h"
+#include "recipe/script_file.h"
+#include "recipe/script_request.h"
 
 /* The process's one state, at hand as the allocator's argument. */
 struct script_state {

@@ -98,7 +98,7 @@ static bool choose_watched(struct replay_choice *choice, const struct recording 
 			continue;
 		choice->watched = true;
 		choice->number = i;
-		return choice_window(choice, r, watched_names[s->ops->stream]);
+		return choice_window(choice, r, plan_watched_names[s->ops->stream]);
 	}
 	return false;
 }

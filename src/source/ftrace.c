@@ -9,6 +9,7 @@
 #include "base/auto.h"
 #include "base/io.h"
 #include "capture/capture.h"
+#include "plan/plan.h"
 #include "source/ftrace_plan.h"
 #include "source/ftrace_save.h"
 #include "trace/instance.h"
@@ -142,7 +143,7 @@ static int ftrace_trigger(struct capture *c, const char *instance, const struct 
 	autofree char *filter = NULL, *text = NULL;
 	bool any;
 
-	if (selector_join(c->plan->selectors, c->plan->n_selectors, format, 1, &any, &filter, e) <
+	if (condition_join(c->plan->selectors, c->plan->n_selectors, format, 1, &any, &filter, e) <
 	    0)
 		return e->code;
 	if (asprintf(&text, "%s:1%s%s", what, filter ? " if " : "", filter ? filter : "") < 0)

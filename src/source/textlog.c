@@ -56,7 +56,8 @@ static int textlog_arm(struct source *s, struct capture *c, struct err *e)
 	struct textlog *t = s->data;
 
 	if (freezes_is(t->log) &&
-	    freezes_arm(c, capture_instance(c->state, s->name).text, &t->made, e) < 0)
+	    freezes_arm(c->ledger, c->tracing, capture_instance(c->state, s->name).text, &t->made,
+			e) < 0)
 		return e->code;
 	t->log = t->made ? t->made : t->log;
 	return ring_create(&t->ring, c->state->fd, log_file(s).text, t->keep, e);

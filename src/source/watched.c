@@ -2,28 +2,47 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysinfo.h>
 
 #include "capture/capture.h"
-#include "watch/packetstream.h"
-#include "watch/watch.h"
+#include "plan/plan.h"
 
 #define KEEP (4u << 20) /* bytes of each ring */
+/* Of the watch instance, which holds only what the kernel has filtered: of each CPU, and in all
+ * where a condition may want each of many. */
+#define WATCH_KB 64
+#define WATCH_MANY_KB 16384u
 
-const char *const watched_names[STREAMS] = {
-	[STREAM_EVENTS] = "watched-events",
-	[STREAM_PACKETS] = "watched-packets",
-	[STREAM_READINGS] = "watched-readings",
-};
-
-int watched_make(struct source *s, const struct plan *plan, enum stream stream, struct err *e)
+static int watched_observe(struct source *s, const struct plan *plan, enum stream stream,
+			   struct err *e)
 {
 	struct watched *w = s->data = calloc(1, sizeof(*w));
 
 	if (!w)
 		return err_set(e, "no memory");
 	*w = (struct watched) { .plan = plan, .stream = stream };
-	snprintf(w->ring_file, sizeof(w->ring_file), "%s.ring", watched_names[stream]);
+	snprintf(w->ring_file, sizeof(w->ring_file), "%s.ring", plan_watched_names[stream]);
 	return 0;
+}
+
+unsigned watched_buffer_kb(const struct plan *plan)
+{
+	unsigned each = WATCH_MANY_KB / get_nprocs_conf();
+
+	for (size_t i = 0; i < plan->n_conditions; i++)
+		if (plan->conditions[i].ops != &seen_condition)
+			return each > WATCH_KB ? each : WATCH_KB;
+	return WATCH_KB;
+}
+
+static uint64_t watched_taps_bytes(const struct plan *plan)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < plan->n_selectors; i++)
+		if (plan->selectors[i]->ops->stream == STREAM_PACKETS)
+			bytes += WATCHED_TAP_BUFFER;
+	return bytes;
 }
 
 /* With what the kernel keeps until it is looked at. */
@@ -33,9 +52,9 @@ static int watched_probe(struct source *s, struct cost *cost, struct err *e)
 
 	(void)e;
 	if (w->stream == STREAM_EVENTS)
-		cost->kernel_bytes += watch_ring_bytes(w->plan);
+		cost->kernel_bytes += watched_buffer_kb(w->plan) * 1024ull * get_nprocs_conf();
 	if (w->stream == STREAM_PACKETS)
-		cost->kernel_bytes += packetstream_bytes(w->plan->selectors, w->plan->n_selectors);
+		cost->kernel_bytes += watched_taps_bytes(w->plan);
 	cost->ring_bytes = KEEP;
 	cost->tmpfs_bytes += KEEP;
 	cost->output_bytes += 2 * KEEP;
@@ -123,6 +142,7 @@ void watched_reach(struct watched *w, uint64_t now)
 
 const struct source_ops watched_source = {
 	.type = "watched",
+	.observe = watched_observe,
 	.probe = watched_probe,
 	.arm = watched_arm,
 	.stats = watched_stats,

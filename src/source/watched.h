@@ -21,11 +21,10 @@ struct watched {
 
 #define WATCHED_HOLE UINT32_MAX /* the kind of a record that stands for lost ones */
 
-/* The names of the sources, by stream. */
-extern const char *const watched_names[STREAMS];
-
-/* A source of the plan's for that stream. Returns 0; s->data is the source's. */
-int watched_make(struct source *s, const struct plan *plan, enum stream stream, struct err *e);
+/* Kilobytes of each CPU's buffer of the watch instance; bytes of the kernel's buffer of the tap of
+ * each packet selector. */
+unsigned watched_buffer_kb(const struct plan *plan);
+#define WATCHED_TAP_BUFFER (4u << 20)
 
 /* For who watches; NULL is fine. A record of the ring: time; kind is the CPU of an event, else the
  * selector's number in the plan; aux the length on the wire of a packet and, from bit 32 on, its

@@ -6,7 +6,8 @@
 
 #include "base/auto.h"
 #include "base/io.h"
-#include "bundle/manifest.h"
+#include "base/text.h"
+#include "capture/capture.h"
 #include "packet/pcapng.h"
 #include "packet/tap.h"
 #include "plan/plan.h"
@@ -219,7 +220,7 @@ static int saver_put_reading(struct saver *v, const struct ring_record *record, 
 	const struct selector *s = saver_selector(v, record->kind);
 	const struct reading_selector *reading = s ? s->data : NULL;
 	autofree char *text = strndup(record->data, record->size);
-	autofree char *escaped = text ? manifest_escape(text) : NULL;
+	autofree char *escaped = text ? text_json(text) : NULL;
 	autofree char *line = NULL;
 	autojson json_t *json = NULL;
 

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "trace/filter.h"
 #include "trace/filter_tree.h"
 
 /* A string as the kernel sees it in a record: bytes that may or may not have a NUL among them. */

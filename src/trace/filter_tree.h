@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "trace/filter.h"
+#include "trace/format.h"
 
 enum filter_kind {
 	FILTER_OR,

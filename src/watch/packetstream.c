@@ -10,9 +10,9 @@
 #include "packet/stampclock.h"
 #include "packet/tap.h"
 #include "selector/packet.h"
+#include "source/watched.h"
 
 #define BLOCK_MS 1 /* the kernel hands over packets at the latest after this, or twice as long */
-#define KERNEL_BUFFER (4u << 20)
 #define QUEUE_MAX 4096 /* packets that wait for other streams */
 
 /* One selector's packets. */
@@ -65,7 +65,7 @@ static int lane_open(struct lane *lane, const struct selector *selector, struct 
 		.filter = packet->filter,
 		.snaplen = packet->snaplen,
 		.block_ms = BLOCK_MS,
-		.buffer = KERNEL_BUFFER,
+		.buffer = WATCHED_TAP_BUFFER,
 	};
 
 	lane->selector = selector;
@@ -78,16 +78,6 @@ static int lane_open(struct lane *lane, const struct selector *selector, struct 
 		return e->code;
 	lane->since = clock_boot();
 	return 0;
-}
-
-uint64_t packetstream_bytes(struct selector *const *selectors, size_t n)
-{
-	uint64_t bytes = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (selectors[i]->ops->stream == STREAM_PACKETS)
-			bytes += KERNEL_BUFFER;
-	return bytes;
 }
 
 int packetstream_open(struct packetstream **ret, struct selector *const *selectors, size_t n,

@@ -14,9 +14,6 @@ uint64_t packetstream_delay(void);
 struct packetstream;
 struct pollfd;
 
-/* Bytes of the kernel's memory that their taps take. */
-uint64_t packetstream_bytes(struct selector *const *selectors, size_t n);
-
 /* A tap for each of N selectors that is for packets, with root's privileges; *ret stays NULL if
  * there is none. *ret is the caller's. */
 int packetstream_open(struct packetstream **ret, struct selector *const *selectors, size_t n,

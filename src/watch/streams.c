@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/units.h"
+#include "source/watched.h"
 #include "trace/eventstream.h"
 #include "watch/packetstream.h"
 #include "watch/readings.h"

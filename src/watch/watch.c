@@ -18,6 +18,7 @@
 #include "process/message.h"
 #include "selector/reading.h"
 #include "source/live.h"
+#include "source/watched.h"
 #include "trace/instance.h"
 #include "watch/streams.h"
 #include "watch/watchlist.h"
@@ -27,10 +28,6 @@
 /* With records at hand nothing is decided any sooner (EVENTSTREAM_DELAY), and each that woke it
  * would cost the task that made it microseconds. */
 #define REST (550 * NS_PER_US) /* twice is a little more than that */
-/* Of the watch instance, which holds only what the kernel has filtered: of each CPU, and in all
- * where a condition may want each of many. */
-#define WATCH_KB 64
-#define WATCH_MANY_KB 16384u
 
 struct watch {
 	struct plan *plan;
@@ -77,28 +74,14 @@ static int watch_enable(struct capture *c, const char *name, const struct format
 	char file[300];
 	bool any;
 
-	if (selector_join(c->plan->selectors, c->plan->n_selectors, event, 3, &any, &filter, e) < 0)
+	if (condition_join(c->plan->selectors, c->plan->n_selectors, event, 3, &any, &filter, e) <
+	    0)
 		return e->code;
 	snprintf(file, sizeof(file), "events/%s/%s/filter", event->system, event->name);
 	if (filter && instance_write(c->tracing, name, file, filter, e) < 0)
 		return e->code;
 	snprintf(file, sizeof(file), "events/%s/%s/enable", event->system, event->name);
 	return instance_write(c->tracing, name, file, "1", e);
-}
-
-static unsigned watch_buffer_kb(const struct plan *plan)
-{
-	unsigned each = WATCH_MANY_KB / get_nprocs_conf();
-
-	for (size_t i = 0; i < plan->n_conditions; i++)
-		if (plan->conditions[i].ops != &seen_condition)
-			return each > WATCH_KB ? each : WATCH_KB;
-	return WATCH_KB;
-}
-
-uint64_t watch_ring_bytes(const struct plan *plan)
-{
-	return watch_buffer_kb(plan) * 1024ull * get_nprocs_conf();
 }
 
 /* Who follows them has a ring of its own. */
@@ -108,7 +91,8 @@ static int watch_arm_freezes(struct capture *c, const struct selector *s, struct
 	char name[32];
 
 	snprintf(name, sizeof(name), ".freezes-%u", s->number);
-	if (freezes_arm(c, capture_instance(c->state, name).text, &reading->made, e) < 0)
+	if (freezes_arm(c->ledger, c->tracing, capture_instance(c->state, name).text,
+			&reading->made, e) < 0)
 		return e->code;
 	reading->path = reading->made;
 	return 0;
@@ -125,7 +109,7 @@ static int watch_setup_instance(struct capture *c, const char *name, struct err 
 		{ "buffer_percent", "0" },
 	};
 
-	snprintf(size, sizeof(size), "%u", watch_buffer_kb(c->plan));
+	snprintf(size, sizeof(size), "%u", watched_buffer_kb(c->plan));
 	for (size_t i = 0; i < countof(settings); i++)
 		if (instance_write(c->tracing, name, settings[i][0], settings[i][1], e) < 0)
 			return e->code;

@@ -10,9 +10,6 @@
 
 struct watch;
 
-/* Bytes of the kernel's memory that its instance takes. */
-uint64_t watch_ring_bytes(const struct plan *plan);
-
 /* Engine, root: makes and arms the watch instance, still off. Without stop conditions it watches
  * nothing but the engine's life and the cut. *ret is the caller's. */
 int watch_arm(struct watch **ret, struct capture *c, struct err *e);

@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/io.h"
 #include "capture/capture.h"
+#include "plan/plan.h"
 #include "scratch.h"
 
 #define OWN_EVENT                                                                      \
@@ -55,6 +56,7 @@ static inline void owncapture_open(struct owncapture *own, const char *plan)
 	    stop_create(&own->c.stop, own->state.fd, &e) < 0 ||
 	    board_create(&own->c.board, own->state.fd, &e) < 0)
 		fail_msg("%s", e.text);
+	own->c.kernel_log = plan_has(own->c.plan, &log_source);
 	for (size_t i = 0; i < own->c.plan->n_sources; i++) {
 		own->c.plan->sources[i].stats = &own->c.board->sources[i];
 		own->c.plan->sources[i].tracing = own->c.tracing;

@@ -13,6 +13,8 @@
 #include "base/units.h"
 #include "bundle/bundle.h"
 #include "bundle/manifest.h"
+#include "bundle/output.h"
+#include "bundle/seal.h"
 #include "owncapture.h"
 
 #define NAME "quiet-box-20260824T031502Z-ABCD"
@@ -20,7 +22,7 @@
 struct bench {
 	struct owncapture own;
 	struct about about;
-	struct finish finish;
+	struct output output;
 	char tarball[200];
 	char members[1 << 16]; /* "PATH=SIZE:FIRST BYTES;" for each */
 	size_t room;           /* how many members are wanted at most */
@@ -100,7 +102,7 @@ static void seal(struct bench *b, enum compress compress)
 
 	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.dir.path) > 0);
 	b->about.compress = compress;
-	b->finish = (struct finish) { .capture = &b->own.c,
+	b->output = (struct output) { .capture = &b->own.c,
 				      .about = &b->about,
 				      .outdir = b->about.outdir,
 				      .name = NAME,
@@ -113,10 +115,10 @@ static void seal(struct bench *b, enum compress compress)
 	put(dir, "last.txt", "lines");
 	put(dir, "summary.txt", "words");
 	put(b->own.state.fd, "tracer.log", "log");
-	if (seal_main(&b->finish, -1, &e) < 0)
+	if (seal_main(&b->output, -1, &e) < 0)
 		fail_msg("%s", e.text);
 	snprintf(b->tarball, sizeof(b->tarball), "%s/" NAME "%s", b->about.outdir,
-		 bundle_suffixes[compress]);
+		 output_suffixes[compress]);
 }
 
 /* The manifest's size is what its own file says: it is left out here. */
@@ -143,7 +145,7 @@ static void what_was_sealed_is_walked_with_the_first_things_first(void **state)
 		assert_int_equal(faccessat(b->own.out, NAME, F_OK, 0), -1);
 		assert_int_equal(faccessat(b->own.state.fd, "sealed", F_OK, 0), 0);
 		/* again, as recover would: nothing is left to do */
-		assert_int_equal(seal_main(&b->finish, -1, &e), 0);
+		assert_int_equal(seal_main(&b->output, -1, &e), 0);
 		unlinkat(b->own.state.fd, "sealed", 0);
 		unlinkat(b->own.state.fd, "tracer.log", 0);
 		free((char *)take_ptr(b->about.outdir));
@@ -165,10 +167,10 @@ static void what_is_there_already_is_not_replaced(void **state)
 	}
 	assert_true(asprintf((char **)&b->about.outdir, "%s/out", b->own.dir.path) > 0);
 	b->about.compress = COMPRESS_NONE;
-	b->finish = (struct finish) {
+	b->output = (struct output) {
 		.capture = &b->own.c, .about = &b->about, .outdir = b->about.outdir, .name = NAME
 	};
-	assert_true(seal_main(&b->finish, -1, &e) < 0);
+	assert_true(seal_main(&b->output, -1, &e) < 0);
 	assert_int_equal(e.code, -EEXIST);
 	assert_int_equal(io_read_file(b->own.out, NAME ".tar", 100, &text, NULL, &e), 0);
 	assert_string_equal(text, "somebody else's");

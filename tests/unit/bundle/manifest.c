@@ -13,6 +13,7 @@
 #include "base/version.h"
 #include "bundle/manifest.h"
 #include "owncapture.h"
+#include "plan/plan.h"
 
 #define PLAN                                                                                       \
 	"{'schema':1,'name':'quiet','question':'Who?','max_time':1000000000,'args':{'ip':'10.0.0." \
@@ -25,7 +26,7 @@
 struct bench {
 	struct owncapture own;
 	struct about about;
-	struct finish finish;
+	struct output output;
 	struct anchor anchors[2];
 	struct report reports[3]; /* the last one: what the conditions look at */
 	json_t *json;
@@ -39,7 +40,7 @@ static int setup(void **state)
 	b->about = (struct about) { .json = json_pack("{s:[s]}", "arguments", "ip=10.0.0.5"),
 				    .outdir = b->own.dir.path,
 				    .hostname = "box" };
-	b->finish = (struct finish) { .capture = &b->own.c,
+	b->output = (struct output) { .capture = &b->own.c,
 				      .about = &b->about,
 				      .name = "quiet-box-now-ABCD" };
 	b->anchors[0] = (struct anchor) { .boot = 1000,
@@ -82,7 +83,7 @@ static const json_t *make(struct bench *b)
 {
 	struct err e = ERR_INIT;
 
-	if (manifest_make(&b->json, &b->finish, b->reports, b->anchors, 2, &e) < 0)
+	if (manifest_make(&b->json, &b->output, b->reports, b->anchors, 2, &e) < 0)
 		fail_msg("%s", e.text);
 	return b->json;
 }

@@ -202,7 +202,7 @@ static char *join(struct made *const *list, size_t n, const struct format *event
 		selectors[i] = list[i]->c.selectors;
 		selectors[i]->owner = &list[i]->c;
 	}
-	if (selector_join(selectors, n, event, max_tier, any, &text, &e) < 0)
+	if (condition_join(selectors, n, event, max_tier, any, &text, &e) < 0)
 		fail_msg("%s", e.text);
 	return text;
 }

@@ -12,6 +12,7 @@
 #include "base/auto.h"
 #include "base/io.h"
 #include "capture/capture.h"
+#include "plan/plan.h"
 #include "plan/probe.h"
 #include "scratch.h"
 
@@ -273,6 +274,11 @@ static void a_function_of_the_kernel_needs_kprobes(void **state)
 		looks_in_vain(f, "kprobe:vfs_rea", "did you mean 'vfs_read'?");
 }
 
+static int make(struct capture *c, struct err *e)
+{
+	return probes_make(&c->plan->probes, c->state->id, c->ledger, c->tracing, e);
+}
+
 static void a_probe_is_made_recorded_adopted_and_undone(void **state)
 {
 	struct fixture *f = *state;
@@ -283,7 +289,7 @@ static void a_probe_is_made_recorded_adopted_and_undone(void **state)
 
 	need_uprobes(f);
 	looks(f, probe);
-	if (probes_make(&f->c, &e) < 0)
+	if (make(&f->c, &e) < 0)
 		fail_msg("%s", e.text);
 	assert_true(asprintf(&line, "probe tracer_%s probe_test_called\n", f->state.id) > 0);
 	assert_int_equal(io_read_file(f->state.fd, "ledger", 4096, &ledger, NULL, &e), 0);
@@ -311,7 +317,7 @@ static void what_the_kernel_refuses_is_said_in_its_words(void **state)
 
 	need_uprobes(f);
 	looks(f, own(f, "probe_test_called", ", 'fetch': ['n=%nosuch:s32']"));
-	assert_int_not_equal(probes_make(&f->c, &e), 0);
+	assert_int_not_equal(make(&f->c, &e), 0);
 	assert_int_equal(e.exit, EXIT_HOST);
 	if (!strstr(e.text, "Invalid argument (the kernel says: "))
 		fail_msg("%s", e.text);
@@ -327,7 +333,7 @@ static void an_optional_probe_that_the_kernel_refuses_is_left_out(void **state)
 
 	need_uprobes(f);
 	looks(f, probe);
-	assert_int_equal(probes_make(&f->c, &e), 0);
+	assert_int_equal(make(&f->c, &e), 0);
 	assert_int_equal(probe->state, PROBE_ABSENT);
 }
 
@@ -341,9 +347,9 @@ static void the_probes_of_others_stay(void **state)
 	snprintf(other.state.id, sizeof(other.state.id), "probetest_%d_b", getpid());
 	other.c.state = &other.state;
 	looks(f, own(f, "probe_test_called", ""));
-	assert_int_equal(probes_make(&other.c, &e), 0);
+	assert_int_equal(make(&other.c, &e), 0);
 	f->plan.probes.list->state = PROBE_FOUND;
-	assert_int_equal(probes_make(&f->c, &e), 0);
+	assert_int_equal(make(&f->c, &e), 0);
 	assert_true(kernel_has(f, other.state.id)); /* both are in the ledger */
 }
 

@@ -25,6 +25,8 @@
 #include "bundle/tree.h"
 #include "owncapture.h"
 #include "packet/pcapng.h"
+#include "plan/plan.h"
+#include "plan/source.h"
 #include "process/worker.h"
 #include "trace/tracedat.h"
 

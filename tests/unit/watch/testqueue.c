@@ -12,6 +12,7 @@
 
 #include "base/units.h"
 #include "owncapture.h"
+#include "plan/plan.h"
 #include "recipe/script.h"
 #include "watch/testqueue.h"
 
