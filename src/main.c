@@ -13,7 +13,7 @@
 #include "prepare/recipes.h"
 
 static const struct command *const commands[] = {
-	&capture_command, &check_command,  &list_command,   &events_command,
+	&record_command, &check_command,  &list_command,   &events_command,
 	&status_command,  &stop_command,   &fire_command,   &recover_command,
 	&show_command,    &verify_command, &replay_command,
 };
@@ -24,7 +24,7 @@ static void main_help(FILE *out)
 	      "bundle\n\nusage:\n",
 	      out);
 	for (size_t i = 0; i < countof(commands); i++) {
-		const char *name = commands[i] == &capture_command ? "" : commands[i]->name;
+		const char *name = commands[i] == &record_command ? "" : commands[i]->name;
 		char left[80];
 
 		snprintf(left, sizeof(left), "tracer %s%s%s", name, *name ? " " : "",
@@ -46,12 +46,12 @@ static const struct command *main_find(const struct options *options)
 	for (size_t i = 1; i < countof(commands); i++)
 		if (!strcmp(commands[i]->name, options->words[0]))
 			return commands[i];
-	return &capture_command;
+	return &record_command;
 }
 
 static int main_check_words(const struct command *command, int n_words, struct err *e)
 {
-	const char *name = command == &capture_command ? "" : command->name;
+	const char *name = command == &record_command ? "" : command->name;
 
 	if (n_words >= command->min_words &&
 	    (command->max_words < 0 || n_words <= command->max_words))
@@ -96,10 +96,10 @@ static int main_run(const struct options *options, struct err *e)
 		return err_exit(e, EXIT_USAGE);
 	}
 	command = main_find(options);
-	skip = command == &capture_command ? 0 : 1;
+	skip = command == &record_command ? 0 : 1;
 	if (main_check_words(command, options->n_words - skip, e) < 0)
 		return e->code;
-	if (command == &capture_command && main_check_recipe(options->words[0], e) < 0)
+	if (command == &record_command && main_check_recipe(options->words[0], e) < 0)
 		return e->code;
 	return command->run(options, options->words + skip, options->n_words - skip, e);
 }

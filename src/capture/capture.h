@@ -9,7 +9,7 @@
 #include "capture/board.h"
 #include "capture/ledger.h"
 #include "capture/state.h"
-#include "capture/stop.h"
+#include "capture/stop_record.h"
 #include "recipe/luatest.h"
 #include "trace/tracing.h"
 

@@ -16,7 +16,7 @@ struct command {
 	int (*run)(const struct options *options, const char **words, int n_words, struct err *e);
 };
 
-extern const struct command capture_command;
+extern const struct command record_command;
 extern const struct command check_command;
 extern const struct command list_command;
 extern const struct command events_command;

@@ -11,7 +11,7 @@
 #include "command/command.h"
 #include "prepare/prepare.h"
 #include "process/sandbox.h"
-#include "replay/replay.h"
+#include "replay/replay_judge.h"
 
 struct replaying {
 	const struct options *options;

@@ -10,7 +10,7 @@
 #include "capture/board.h"
 #include "capture/state.h"
 #include "command/command.h"
-#include "engine/status.h"
+#include "engine/status_line.h"
 #include "plan/plan.h"
 
 struct status_view {

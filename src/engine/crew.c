@@ -12,7 +12,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "engine/status.h"
+#include "engine/status_line.h"
 #include "plan/source.h"
 #include "process/memory.h"
 #include "source/live.h"

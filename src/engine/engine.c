@@ -14,7 +14,7 @@
 #include "capture/knob.h"
 #include "engine/crew.h"
 #include "engine/finish.h"
-#include "engine/status.h"
+#include "engine/status_line.h"
 #include "engine/thaw.h"
 #include "engine/trial.h"
 #include "process/memory.h"

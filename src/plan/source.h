@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "capture/board.h"
-#include "capture/stop.h"
+#include "capture/stop_record.h"
 #include "plan/selector.h"
 
 enum outcome {

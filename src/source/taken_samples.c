@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "base/units.h"
-#include "capture/stop.h"
+#include "capture/stop_record.h"
 
 #define SAMPLES_GLOB_NS NS_PER_S /* how long the answer to a pattern holds */
 

@@ -10,7 +10,7 @@
 
 #include "base/auto.h"
 #include "base/io.h"
-#include "capture/stop.h"
+#include "capture/stop_record.h"
 
 /* The value of "NAME=VALUE " among the numbers of the stop. */
 static bool field_number(const char *numbers, const char *name, size_t n, char *value, size_t size)

@@ -1,4 +1,4 @@
-#include "capture/stop.h"
+#include "capture/stop_record.h"
 
 #include <errno.h>
 #include <fcntl.h>

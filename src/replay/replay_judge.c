@@ -1,4 +1,4 @@
-#include "replay/replay.h"
+#include "replay/replay_judge.h"
 
 #include <errno.h>
 #include <stdio.h>

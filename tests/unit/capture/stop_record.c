@@ -15,7 +15,7 @@
 
 #include "base/auto.h"
 #include "base/io.h"
-#include "capture/stop.h"
+#include "capture/stop_record.h"
 #include "scratch.h"
 
 #define RACERS 8

@@ -138,7 +138,7 @@ static int capture_run(const struct options *options, const char **words, int n_
 	return r;
 }
 
-const struct command capture_command = {
+const struct command record_command = {
 	.name = "capture",
 	.words = "RECIPE [ARG... NAME=VALUE...]",
 	.help = "record until the stop condition, Ctrl+C or the time limit",

@@ -1,4 +1,4 @@
-#include "engine/status.h"
+#include "engine/status_line.h"
 
 #include "base/clock.h"
 #include "base/units.h"
