@@ -14,8 +14,8 @@
 
 static const struct command *const commands[] = {
 	&record_command, &check_command,  &list_command,   &events_command,
-	&status_command,  &stop_command,   &fire_command,   &recover_command,
-	&show_command,    &verify_command, &replay_command,
+	&status_command, &stop_command,   &fire_command,   &recover_command,
+	&show_command,   &verify_command, &replay_command,
 };
 
 static void main_help(FILE *out)

@@ -99,8 +99,7 @@ int anchors_arm(struct capture *c, struct err *e)
 {
 	struct capture_name name = capture_instance(c->state, ".clock");
 
-	if (c->tracing && c->kernel_log &&
-	    anchors_make_instance(c, name.text, e) < 0)
+	if (c->tracing && c->kernel_log && anchors_make_instance(c, name.text, e) < 0)
 		return err_wrap(e, "the kernel log's clock");
 	return anchors_add(c, e);
 }

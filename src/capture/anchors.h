@@ -8,8 +8,8 @@
 #include "base/err.h"
 #include "capture/capture.h"
 
-/* Makes the small trace instance by which the kernel log's clock is read, if the capture has that log;
- * takes the first anchor. */
+/* Makes the small trace instance by which the kernel log's clock is read, if the capture has that
+ * log; takes the first anchor. */
 int anchors_arm(struct capture *c, struct err *e);
 
 /* Takes one more. */

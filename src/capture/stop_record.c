@@ -115,8 +115,9 @@ uint64_t stop_cut(const struct stop_page *page)
 const char *stop_by_text(enum stop_by by)
 {
 	static const char *const words[] = {
-		[STOP_CONDITION] = "condition", [STOP_USER] = "user",
-		[STOP_MAX_TIME] = "max_time",   [STOP_FAULT] = "fault",
+		[STOP_CONDITION] = "condition",
+		[STOP_USER] = "user",
+		[STOP_MAX_TIME] = "max_time",
 		[STOP_KILLED] = "killed",
 	};
 

@@ -11,7 +11,6 @@ enum stop_by {
 	STOP_CONDITION = 1,
 	STOP_USER, /* Ctrl+C, SIGTERM, `tracer stop` */
 	STOP_MAX_TIME,
-	STOP_FAULT,  /* something broke while it watched */
 	STOP_KILLED, /* found by recover */
 };
 
@@ -57,5 +56,5 @@ const struct stop_record *stop_get(const struct stop_page *page);
 /* The cut, UINT64_MAX as long as nobody has decided: for use on every packet. */
 uint64_t stop_cut(const struct stop_page *page);
 
-/* "condition", "user", "max_time", "fault", "killed": the manifest's word. */
+/* "condition", "user", "max_time", "killed": the manifest's word. */
 const char *stop_by_text(enum stop_by by);

@@ -24,4 +24,3 @@ enum pcapng_option {
 	COUNTS_RECEIVED = 4,
 	COUNTS_DROPPED_BY_SYSTEM = 7,
 };
-

@@ -21,10 +21,10 @@ const struct source_ops *source_find(const char *type)
 const char *outcome_text(enum outcome outcome)
 {
 	static const char *const words[] = {
-		[OUTCOME_FAILED] = "failed",   [OUTCOME_OK] = "ok",
-		[OUTCOME_PARTIAL] = "partial", [OUTCOME_TIMEOUT] = "timeout",
-		[OUTCOME_DENIED] = "denied",   [OUTCOME_ABSENT] = "absent",
-		[OUTCOME_SKIPPED] = "skipped", [OUTCOME_TRUNCATED] = "truncated",
+		[OUTCOME_FAILED] = "failed",       [OUTCOME_OK] = "ok",
+		[OUTCOME_PARTIAL] = "partial",     [OUTCOME_TIMEOUT] = "timeout",
+		[OUTCOME_DENIED] = "denied",       [OUTCOME_ABSENT] = "absent",
+		[OUTCOME_TRUNCATED] = "truncated",
 	};
 
 	return outcome < countof(words) ? words[outcome] : "failed";

@@ -24,7 +24,6 @@ enum outcome {
 	OUTCOME_TIMEOUT,
 	OUTCOME_DENIED,
 	OUTCOME_ABSENT,
-	OUTCOME_SKIPPED,
 	OUTCOME_TRUNCATED,
 };
 
@@ -141,9 +140,7 @@ struct source_ops {
 	 * to the ledger before. On failure the engine undoes the ledger: no clean-up here. */
 	int (*arm)(struct source *s, struct capture *c, struct err *e);
 
-	/* Engine: recording begins or ends. NULL where `live` does it. stop may come after a failed
-	 * start. */
-	int (*start)(struct source *s, struct capture *c, struct err *e);
+	/* Engine: recording ends; may come before it has begun. NULL where `live` does it. */
 	int (*stop)(struct source *s, struct capture *c, struct err *e);
 
 	/* Its own process, from before the start until after the stop; NULL if it needs none. Set

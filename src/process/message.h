@@ -7,11 +7,10 @@ enum message_type {
 	MESSAGE_START = 1, /* engine: record, from the boot time in its text on */
 	MESSAGE_STOP,      /* engine: the stop record is written; finish */
 	MESSAGE_ARMED,     /* process: everything that can fail before the start has not */
-	MESSAGE_STARTED,
-	MESSAGE_HIT,     /* watch: the stop record is written */
-	MESSAGE_STOPPED, /* process: all up to the cut is in */
-	MESSAGE_SAY,     /* process: a line for tracer.log */
-	MESSAGE_ERROR,   /* process: why it ends */
+	MESSAGE_HIT,       /* watch: the stop record is written */
+	MESSAGE_STOPPED,   /* process: all up to the cut is in */
+	MESSAGE_SAY,       /* process: a line for tracer.log */
+	MESSAGE_ERROR,     /* process: why it ends */
 };
 
 struct message {

@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "recipe/embedded.h"
 #include "recipe/script_child.h"
 #include "recipe/script_wire.h"
 
@@ -195,32 +194,6 @@ static int script_broken(struct script *script, int code, struct err *e)
 	}
 }
 
-static const struct embedded *embedded_find(const char *name)
-{
-	for (const struct embedded *file = embedded_lua; file->name; file++) {
-		size_t length = strlen(name);
-
-		if (strncmp(file->name, name, length) == 0 &&
-		    strcmp(file->name + length, ".lua") == 0)
-			return file;
-	}
-	return NULL;
-}
-
-static int script_embedded(struct script_file *ret, const struct embedded *file, struct err *e)
-{
-	struct script_file copy = { .name = strdup(file->name),
-				    .text = strdup(file->text),
-				    .size = file->size };
-
-	if (!copy.name || !copy.text) {
-		script_file_clear(&copy);
-		return err_set(e, "no memory for '%s'", file->name);
-	}
-	*ret = copy;
-	return 0;
-}
-
 /* A file that was loaded before is served as it was then. */
 static struct script_file *script_keep(struct script *script, struct script_file *file)
 {
@@ -237,13 +210,11 @@ static struct script_file *script_keep(struct script *script, struct script_file
 static int script_load(struct script *script, struct script_file **ret, const char *name,
 		       struct err *e)
 {
-	const struct embedded *embedded = embedded_find(name);
 	struct script_file file;
 
 	if (script->n_files == FILES_MAX)
 		return err_set(e, "a recipe can load at most %d files", FILES_MAX);
-	if (embedded ? script_embedded(&file, embedded, e) < 0
-		     : script_file_module(&file, script->dirfd, name, e) < 0)
+	if (script_file_module(&file, script->dirfd, name, e) < 0)
 		return e->code;
 	*ret = script_keep(script, &file);
 	return 0;

@@ -409,8 +409,8 @@ static void saver_conclude(struct saver *v)
 	}
 	if (v->failed) {
 		report->outcome = report->bytes ? OUTCOME_PARTIAL : outcome_of(v->first_errno);
-		snprintf(report->note, sizeof(report->note),
-			 "not taken: %u, the first of them %s", v->failed, v->first);
+		snprintf(report->note, sizeof(report->note), "not taken: %u, the first of them %s",
+			 v->failed, v->first);
 	}
 	if (unfinished) {
 		report->outcome = report->bytes ? OUTCOME_PARTIAL : OUTCOME_FAILED;
