@@ -270,16 +270,22 @@ static void engine_decide(struct engine *g, enum stop_by by, const char *text)
 	stop_decide(g->c.stop, &record);
 }
 
+/* Up to a second, or to END, of what a capture does while it records. */
+static void engine_turn(struct engine *g, uint64_t end)
+{
+	uint64_t next = clock_boot() + NS_PER_S;
+
+	crew_wait(&g->crew, next < end ? next : end);
+	engine_tick(g);
+	engine_tell_faults(g);
+}
+
 static void engine_watch(struct engine *g)
 {
 	uint64_t end = g->c.board->armed + g->rq->max_time;
 
 	while (!stop_get(g->c.stop)) {
-		uint64_t next = clock_boot() + NS_PER_S;
-
-		crew_wait(&g->crew, next < end ? next : end);
-		engine_tick(g);
-		engine_tell_faults(g);
+		engine_turn(g, end);
 		if (g->crew.interrupts)
 			engine_decide(g, STOP_USER, "ended by the user");
 		else if (clock_boot() >= end)
@@ -393,13 +399,8 @@ static int engine_try(struct engine *g, struct err *e)
 		return engine_undo(g, e);
 	trial_begin(trial, &g->crew);
 	end = trial->began + trial->length;
-	while (!stop_get(g->c.stop) && !g->crew.interrupts && clock_boot() < end) {
-		uint64_t next = clock_boot() + NS_PER_S;
-
-		crew_wait(&g->crew, next < end ? next : end);
-		engine_tick(g);
-		engine_tell_faults(g);
-	}
+	while (!stop_get(g->c.stop) && !g->crew.interrupts && clock_boot() < end)
+		engine_turn(g, end);
 	engine_count(g);
 	trial_end(trial, &g->crew);
 	return engine_undo(g, e);
