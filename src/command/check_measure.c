@@ -168,7 +168,7 @@ int check_measure(struct prepared *p, const struct options *options, const char 
 	if (!trial || !out)
 		return err_set(e, "no memory");
 	trial->length = options->measure;
-	crew_block_signals();
+	workers_block_signals();
 	if (console_start(&launch.console, options->quiet ? CONSOLE_QUIET : CONSOLE_NORMAL, e) < 0)
 		return e->code;
 	r = launch_run(&launch, &result, e);

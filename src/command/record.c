@@ -11,10 +11,10 @@
 #include "base/clock.h"
 #include "capture/state.h"
 #include "command/command.h"
-#include "engine/crew.h"
 #include "engine/launch.h"
 #include "engine/pidfile.h"
 #include "engine/repeat.h"
+#include "engine/workers.h"
 #include "prepare/prepare.h"
 #include "process/console.h"
 
@@ -63,7 +63,7 @@ static int capture_run_prepared(struct prepared *p, const struct options *option
 				 .armed_arg = &waiting };
 	int r;
 
-	crew_block_signals();
+	workers_block_signals();
 	if (console_start(&waiting.console,
 			  (options->quiet ? CONSOLE_QUIET : 0) |
 				  (p->plan->fsfreeze_safe ? CONSOLE_LOCKED : 0),
@@ -89,7 +89,8 @@ static int capture_detached(int fd, pid_t pid)
 	char id[ULID_SIZE] = "";
 	int status;
 
-	crew_block_signals(); /* it arms in a moment: leaving now would leave it without its ID */
+	workers_block_signals(); /* it arms in a moment: leaving now would leave it without its ID
+				  */
 	if (read(fd, id, sizeof(id) - 1) > 0) {
 		puts(id);
 		return 0;

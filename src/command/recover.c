@@ -13,9 +13,9 @@
 #include "capture/ledger.h"
 #include "capture/state.h"
 #include "command/command.h"
-#include "engine/crew.h"
 #include "engine/engine.h"
 #include "engine/trial.h"
+#include "engine/workers.h"
 #include "plan/plan.h"
 #include "process/console.h"
 
@@ -168,7 +168,7 @@ static int recovery_run(struct recovery *r, const struct options *options, const
 			r, "has lost the directory with its raw data, which somebody removed", e);
 	if (recovery_open(r, options, e) < 0)
 		return e->code;
-	crew_block_signals();
+	workers_block_signals();
 	recovery_probe(r);
 	return recovery_finish(r, options, e);
 }

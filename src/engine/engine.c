@@ -12,11 +12,11 @@
 #include "capture/anchors.h"
 #include "capture/control.h"
 #include "capture/knob.h"
-#include "engine/crew.h"
 #include "engine/finish.h"
 #include "engine/status_line.h"
 #include "engine/thaw.h"
 #include "engine/trial.h"
+#include "engine/workers.h"
 #include "process/memory.h"
 #include "trace/comm.h"
 #include "watch/watch.h"
@@ -29,7 +29,7 @@
 struct engine {
 	const struct engine_request *rq;
 	struct capture c;
-	struct crew crew;
+	struct workers workers;
 	struct finish finish;
 	uint64_t ticked; /* boot clock: last second's work */
 	uint64_t anchored;
@@ -61,7 +61,7 @@ static int engine_arm_sources(struct engine *g, struct err *e)
 		s->tracing = g->c.tracing;
 		if (s->ops->arm && s->ops->arm(s, &g->c, e) < 0)
 			return err_wrap(e, "source '%s'", s->name);
-		if (s->ops->live && crew_start_worker(&g->crew, s, e) < 0)
+		if (s->ops->live && workers_start_worker(&g->workers, s, e) < 0)
 			return e->code;
 	}
 	return 0;
@@ -87,9 +87,9 @@ static int engine_arm_thaw(struct engine *g, struct err *e)
 {
 	if (!g->c.plan->fsfreeze_safe || g->c.trial)
 		return 0;
-	return thaw_arm(&g->crew.thaw, &g->c, g->finish.output.outdir, e) < 0
+	return thaw_arm(&g->workers.thaw, &g->c, g->finish.output.outdir, e) < 0
 		       ? e->code
-		       : crew_start_thawer(&g->crew, e);
+		       : workers_start_thawer(&g->workers, e);
 }
 
 /* Before the start, while there is time to do something about it. */
@@ -118,12 +118,12 @@ static int engine_arm(struct engine *g, struct err *e)
 	if (ledger_open(&g->c.ledger, state->fd, e) < 0 ||
 	    stop_create(&g->c.stop, state->fd, e) < 0 ||
 	    board_create(&g->c.board, state->fd, e) < 0 ||
-	    control_open(&g->crew.control, state, e) < 0 || engine_raise_comms(g, e) < 0 ||
+	    control_open(&g->workers.control, state, e) < 0 || engine_raise_comms(g, e) < 0 ||
 	    engine_arm_probes(g, e) < 0 || anchors_arm(&g->c, e) < 0 ||
-	    engine_arm_sources(g, e) < 0 || watch_arm(&g->crew.watch, &g->c, e) < 0 ||
-	    crew_start_watcher(&g->crew, e) < 0 || engine_arm_thaw(g, e) < 0)
+	    engine_arm_sources(g, e) < 0 || watch_arm(&g->workers.watch, &g->c, e) < 0 ||
+	    workers_start_watcher(&g->workers, e) < 0 || engine_arm_thaw(g, e) < 0)
 		return e->code;
-	return crew_await_armed(&g->crew, e);
+	return workers_await_armed(&g->workers, e);
 }
 
 static int engine_start_rings(struct engine *g, struct err *e)
@@ -139,13 +139,13 @@ static int engine_start_rings(struct engine *g, struct err *e)
 
 static int engine_start(struct engine *g, struct err *e)
 {
-	crew_take_wishes(&g->crew);
-	if (g->crew.interrupts)
+	workers_take_wishes(&g->workers);
+	if (g->workers.interrupts)
 		return err_set(e, "interrupted before the start: nothing was recorded");
 	g->c.board->armed = g->ticked = clock_boot();
-	crew_start(&g->crew, g->c.board->armed);
+	workers_start(&g->workers, g->c.board->armed);
 	g->c.board->max_time = g->rq->max_time;
-	if (watch_start(g->crew.watch, e) < 0 || engine_start_rings(g, e) < 0)
+	if (watch_start(g->workers.watch, e) < 0 || engine_start_rings(g, e) < 0)
 		return e->code;
 	g->c.board->stage = STAGE_WATCH;
 	log_line("started");
@@ -236,8 +236,8 @@ static void engine_tick(struct engine *g)
 	engine_rate(g, now - g->ticked);
 	g->ticked = now;
 	engine_show(g);
-	crew_check_watcher(&g->crew);
-	crew_check_thawer(&g->crew);
+	workers_check_watcher(&g->workers);
+	workers_check_thawer(&g->workers);
 	engine_check_rings(g);
 	if (now - g->anchored < ANCHOR_EVERY)
 		return;
@@ -275,7 +275,7 @@ static void engine_turn(struct engine *g, uint64_t end)
 {
 	uint64_t next = clock_boot() + NS_PER_S;
 
-	crew_wait(&g->crew, next < end ? next : end);
+	workers_wait(&g->workers, next < end ? next : end);
 	engine_tick(g);
 	engine_tell_faults(g);
 }
@@ -286,7 +286,7 @@ static void engine_watch(struct engine *g)
 
 	while (!stop_get(g->c.stop)) {
 		engine_turn(g, end);
-		if (g->crew.interrupts)
+		if (g->workers.interrupts)
 			engine_decide(g, STOP_USER, "ended by the user");
 		else if (clock_boot() >= end)
 			engine_decide(g, STOP_MAX_TIME, "the time limit was reached");
@@ -315,13 +315,13 @@ static void engine_halt(struct engine *g)
 	log_line("stopped by %s: %s", stop_by_text(stop->by), stop->text);
 	console_line(g->rq->console, "stopped by %s: %s", stop_by_text(stop->by), stop->text);
 	engine_find_comm(g);
-	while (clock_boot() < cut && !g->crew.interrupts)
-		crew_wait(&g->crew, cut);
+	while (clock_boot() < cut && !g->workers.interrupts)
+		workers_wait(&g->workers, cut);
 	stop_cut_short(g->c.stop, clock_boot()); /* earlier than planned, if the user wants it */
 	if (switches_off(g->c.switches, g->c.n_switches, &e) < 0)
 		log_line("%s", e.text);
 	engine_count(g);
-	crew_stop(&g->crew);
+	workers_stop(&g->workers);
 	if (anchors_add(&g->c, &e) < 0)
 		log_line("%s", e.text);
 }
@@ -330,7 +330,7 @@ static int engine_undo(struct engine *g, struct err *e)
 {
 	struct err undo = ERR_INIT;
 
-	crew_kill(&g->crew);
+	workers_kill(&g->workers);
 	finish_let_go(&g->finish);
 	if (g->c.ledger && ledger_undo(g->c.ledger, g->c.tracing, &undo) < 0) {
 		log_line("%s", undo.text);
@@ -352,15 +352,15 @@ static int engine_open(struct engine *g, const struct engine_request *rq, struct
 	g->c.kernel_log = plan_has(rq->plan, &log_source);
 	g->finish = (struct finish) {
 		.output = { .capture = &g->c, .about = rq->about, .outdir = rq->about->outdir },
-		.crew = &g->crew,
+		.workers = &g->workers,
 	};
-	return crew_open(&g->crew, &g->c, rq->console, e);
+	return workers_open(&g->workers, &g->c, rq->console, e);
 }
 
 static void engine_close(struct engine *g)
 {
 	finish_let_go(&g->finish);
-	crew_close(&g->crew);
+	workers_close(&g->workers);
 	ledger_close(g->c.ledger);
 	stop_close(g->c.stop);
 	board_close(g->c.board);
@@ -397,12 +397,12 @@ static int engine_try(struct engine *g, struct err *e)
 
 	if (engine_arm(g, e) < 0 || trial_prepare(trial, &g->c, e) < 0 || engine_start(g, e) < 0)
 		return engine_undo(g, e);
-	trial_begin(trial, &g->crew);
+	trial_begin(trial, &g->workers);
 	end = trial->began + trial->length;
-	while (!stop_get(g->c.stop) && !g->crew.interrupts && clock_boot() < end)
+	while (!stop_get(g->c.stop) && !g->workers.interrupts && clock_boot() < end)
 		engine_turn(g, end);
 	engine_count(g);
-	trial_end(trial, &g->crew);
+	trial_end(trial, &g->workers);
 	return engine_undo(g, e);
 }
 
@@ -440,7 +440,8 @@ static int engine_reopen(struct engine *g, struct err *e)
 	engine_decide(g, STOP_KILLED, "the capture was killed");
 	if (anchors_add(c, e) < 0)
 		return e->code;
-	return c->plan->fsfreeze_safe ? thaw_make(&g->crew.thaw, c, g->finish.output.outdir, e) : 0;
+	return c->plan->fsfreeze_safe ? thaw_make(&g->workers.thaw, c, g->finish.output.outdir, e)
+				      : 0;
 }
 
 int engine_recover(const struct engine_request *rq, struct engine_result *result, struct err *e)

@@ -34,18 +34,19 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main,
 	log_line("%s", stage_text(stage));
 	if (worker_start(&worker, stage_text(stage), main, &f->output, keep, countof(keep), e) < 0)
 		return e->code;
-	while (worker.fd >= 0 && clock_boot() < until && f->crew->interrupts < until_interrupts) {
+	while (worker.fd >= 0 && clock_boot() < until &&
+	       f->workers->interrupts < until_interrupts) {
 		struct pollfd fds[] = {
 			{ .fd = worker.fd, .events = POLLIN },
-			{ .fd = f->crew->signals, .events = POLLIN },
-			{ .fd = control_fd(f->crew->control), .events = POLLIN },
+			{ .fd = f->workers->signals, .events = POLLIN },
+			{ .fd = control_fd(f->workers->control), .events = POLLIN },
 		};
 
 		poll(fds, countof(fds), 1000);
-		crew_take_wishes(f->crew);
+		workers_take_wishes(f->workers);
 		while (worker_receive(&worker, &message) > 0)
 			if (message.type == MESSAGE_SAY)
-				console_status(f->crew->console, "%s: %s", stage_text(stage),
+				console_status(f->workers->console, "%s: %s", stage_text(stage),
 					       message.text);
 	}
 	if (worker.fd < 0 && !worker.failed)
@@ -55,7 +56,7 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main,
 		return e->code;
 	}
 	worker_kill(&worker);
-	if (f->crew->interrupts >= until_interrupts)
+	if (f->workers->interrupts >= until_interrupts)
 		err_set(e, "interrupted while it was to %s", stage_text(stage));
 	else
 		err_set(e, "could not %s within %s: does the disk hang?", stage_text(stage),
@@ -66,13 +67,13 @@ static int finish_stage(struct finish *f, enum stage stage, worker_main *main,
 /* What is kept in memory can wait for the file system that it goes to. */
 static int finish_await_thaw(struct finish *f, struct err *e)
 {
-	if (!f->crew->thaw)
+	if (!f->workers->thaw)
 		return 0;
 	f->output.capture->board->stage = STAGE_THAW;
-	console_line(f->crew->console,
+	console_line(f->workers->console,
 		     "waiting until nothing is frozen and '%s' can be written, %s at most",
 		     f->output.outdir, duration_text(THAW_WAIT).text);
-	return crew_await_thaw(f->crew, clock_boot() + THAW_WAIT, e);
+	return workers_await_thaw(f->workers, clock_boot() + THAW_WAIT, e);
 }
 
 static int finish_save(struct finish *f, struct err *e)
@@ -88,11 +89,11 @@ static void finish_convert(struct finish *f)
 {
 	struct err e = ERR_INIT;
 
-	if (f->crew->interrupts >= SKIP_CONVERSION)
+	if (f->workers->interrupts >= SKIP_CONVERSION)
 		f->output.skipped = "by the user";
 	else if (finish_stage(f, STAGE_CONVERT, convert_main, SKIP_CONVERSION, FINISH_WAIT, &e) < 0)
-		f->output.skipped =
-			f->crew->interrupts >= SKIP_CONVERSION ? "by the user" : "it did not end";
+		f->output.skipped = f->workers->interrupts >= SKIP_CONVERSION ? "by the user"
+									      : "it did not end";
 	if (e.code)
 		log_line("conversion: %s", e.text);
 	if (f->output.skipped &&
@@ -121,7 +122,7 @@ void finish_let_go(struct finish *f)
 	for (size_t i = 0; i < f->output.capture->n_switches; i++)
 		close(f->output.capture->switches[i].fd);
 	f->output.capture->n_switches = 0;
-	watch_free(take_ptr(f->crew->watch));
+	watch_free(take_ptr(f->workers->watch));
 }
 
 static enum exit_code finish_exit(const struct finish *f)
@@ -139,13 +140,13 @@ static int finish_forget(struct finish *f, struct err *e)
 
 	f->output.capture->board->stage = STAGE_DONE;
 	output_path(&f->output, path, sizeof(path));
-	console_result(f->crew->console, "%s", path);
+	console_result(f->workers->console, "%s", path);
 	if (ledger_undo(f->output.capture->ledger, f->output.capture->tracing, e) < 0)
 		return err_wrap(e, "there is a bundle, but `tracer recover %s` must tidy up",
 				f->output.capture->state->id);
 	if (state_remove(take_ptr(f->output.capture->state), e) < 0)
 		return e->code;
-	console_line(f->crew->console, "%s; nothing is left behind",
+	console_line(f->workers->console, "%s; nothing is left behind",
 		     f->output.capture->board->whole
 			     ? "the bundle is complete"
 			     : "a source is not whole, the bundle's summary says which");

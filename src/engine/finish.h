@@ -5,11 +5,11 @@
 
 #include "base/err.h"
 #include "bundle/output.h"
-#include "engine/crew.h"
+#include "engine/workers.h"
 
 struct finish {
 	struct output output;
-	struct crew *crew;
+	struct workers *workers;
 };
 
 /* All three, and then nothing is left. On failure the state directory stays for recover, and the

@@ -78,17 +78,17 @@ int trial_prepare(struct trial *trial, struct capture *c, struct err *e)
 	return c->tracing ? trial_measure(trial, c, name.text, e) : 0;
 }
 
-static bool trial_is_ours(const struct crew *crew, pid_t pid, pid_t group)
+static bool trial_is_ours(const struct workers *workers, pid_t pid, pid_t group)
 {
-	if (pid == getpid() || group == crew->watcher.pid)
+	if (pid == getpid() || group == workers->watcher.pid)
 		return true;
-	for (size_t i = 0; i < crew->capture->plan->n_sources; i++)
-		if (crew->workers[i].pid > 0 && group == crew->workers[i].pid)
+	for (size_t i = 0; i < workers->capture->plan->n_sources; i++)
+		if (workers->of_sources[i].pid > 0 && group == workers->of_sources[i].pid)
 			return true;
 	return false;
 }
 
-/* Each process of the crew is the first of its group, in which its helpers are. */
+/* Each process of the workers is the first of its group, in which its helpers are. */
 static pid_t trial_group(int proc, const char *pid)
 {
 	autofree char *path = NULL, *text = NULL;
@@ -115,7 +115,7 @@ static uint64_t trial_cpu_of(int proc, const char *pid)
 	return sscanf(text, "%llu", &ns) == 1 ? ns : 0;
 }
 
-static uint64_t trial_cpu(const struct crew *crew)
+static uint64_t trial_cpu(const struct workers *workers)
 {
 	autoclosedir DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -123,31 +123,31 @@ static uint64_t trial_cpu(const struct crew *crew)
 
 	while (proc && (entry = readdir(proc)))
 		if (isdigit((unsigned char)*entry->d_name) &&
-		    trial_is_ours(crew, atoi(entry->d_name),
+		    trial_is_ours(workers, atoi(entry->d_name),
 				  trial_group(dirfd(proc), entry->d_name)))
 			sum += trial_cpu_of(dirfd(proc), entry->d_name);
 	return sum;
 }
 
-void trial_begin(struct trial *trial, const struct crew *crew)
+void trial_begin(struct trial *trial, const struct workers *workers)
 {
-	trial->before = *crew->capture->board;
+	trial->before = *workers->capture->board;
 	trial->began = clock_boot();
-	trial->cpu_before = trial_cpu(crew);
+	trial->cpu_before = trial_cpu(workers);
 }
 
-void trial_end(struct trial *trial, const struct crew *crew)
+void trial_end(struct trial *trial, const struct workers *workers)
 {
-	uint64_t used = trial_cpu(crew);
+	uint64_t used = trial_cpu(workers);
 
 	trial->took = clock_boot() - trial->began;
 	trial->cpu_ns = used > trial->cpu_before ? used - trial->cpu_before : 0;
-	trial->board = *crew->capture->board;
-	for (size_t i = 0; i < crew->capture->plan->n_sources; i++) {
+	trial->board = *workers->capture->board;
+	for (size_t i = 0; i < workers->capture->plan->n_sources; i++) {
 		struct stats *stats = &trial->board.sources[i];
 
 		stats->records -= trial->before.sources[i].records;
-		stats->bytes -= crew->capture->plan->sources[i].ops == &ftrace_source
+		stats->bytes -= workers->capture->plan->sources[i].ops == &ftrace_source
 					? 0
 					: trial->before.sources[i].bytes;
 	}

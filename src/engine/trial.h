@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "capture/board.h"
 #include "capture/capture.h"
-#include "engine/crew.h"
+#include "engine/workers.h"
 #include "plan/source.h"
 
 #define TRIAL_MARK "trial" /* in the state directory: nothing of it is kept, also by recover */
@@ -30,8 +30,8 @@ struct trial {
 int trial_prepare(struct trial *trial, struct capture *c, struct err *e);
 
 /* Around the time that counts. */
-void trial_begin(struct trial *trial, const struct crew *crew);
-void trial_end(struct trial *trial, const struct crew *crew);
+void trial_begin(struct trial *trial, const struct workers *workers);
+void trial_end(struct trial *trial, const struct workers *workers);
 
 /* For how long the ring of a source reaches back at the rate of the trial, ns; UINT64_MAX: for
  * longer than it will ever take; 0: nothing is known. */

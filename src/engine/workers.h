@@ -1,4 +1,5 @@
-/* The crew: the processes of a capture, and the waiting on them, on signals and on other commands.
+/* The workers are the processes of a capture, and the waiting on them, on signals and on other
+ * commands.
  */
 #pragma once
 
@@ -22,7 +23,7 @@ struct revival {
 	uint64_t least;   /* ns from then to the next one */
 };
 
-struct crew {
+struct workers {
 	struct capture *capture;
 	struct console *console;
 	struct control *control; /* NULL: other commands cannot reach it */
@@ -32,50 +33,51 @@ struct crew {
 	struct worker thawer; /* waits for it */
 	struct revival thawer_revival;
 	struct revival watcher_revival;
-	struct worker *workers; /* one for each source */
+	struct worker *of_sources; /* one for each source */
 	int signals;
 	unsigned interrupts; /* enum interrupts */
 };
 
 /* Takes the signals over from here on. The rest is filled in by its owner. */
-int crew_open(struct crew *crew, struct capture *capture, struct console *console, struct err *e);
+int workers_open(struct workers *workers, struct capture *capture, struct console *console,
+		 struct err *e);
 
 /* Kills who is still there, closes what it holds. */
-void crew_close(struct crew *crew);
+void workers_close(struct workers *workers);
 
 /* Starts the process of one source, the one that watches, or the one that will wait for the output.
  */
-int crew_start_worker(struct crew *crew, struct source *s, struct err *e);
-int crew_start_watcher(struct crew *crew, struct err *e);
-int crew_start_thawer(struct crew *crew, struct err *e);
+int workers_start_worker(struct workers *workers, struct source *s, struct err *e);
+int workers_start_watcher(struct workers *workers, struct err *e);
+int workers_start_thawer(struct workers *workers, struct err *e);
 
 /* Waits until all are armed; an error if one cannot, or if the user does not want to any more. */
-int crew_await_armed(struct crew *crew, struct err *e);
+int workers_await_armed(struct workers *workers, struct err *e);
 
 /* Says "start" to all; what came since SINCE (boot clock) counts. */
-void crew_start(struct crew *crew, uint64_t since);
+void workers_start(struct workers *workers, uint64_t since);
 
 /* Waits until something happens, at most until UNTIL on the boot clock, and takes all of it in. */
-void crew_wait(struct crew *crew, uint64_t until);
+void workers_wait(struct workers *workers, uint64_t until);
 
 /* Takes in only what the user wants, by signals or by other commands: for who waits for something
  * else. */
-void crew_take_wishes(struct crew *crew);
+void workers_take_wishes(struct workers *workers);
 
-/* From here on the signals of a capture wait until a crew takes them. */
-void crew_block_signals(void);
+/* From here on the signals of a capture wait until the engine takes them. */
+void workers_block_signals(void);
 
 /* A watch process that was killed gets a successor, and who is to wait for the thaw. */
-void crew_check_watcher(struct crew *crew);
-void crew_check_thawer(struct crew *crew);
+void workers_check_watcher(struct workers *workers);
+void workers_check_thawer(struct workers *workers);
 
 /* Lets who waits for the output end, until UNTIL at most. Returns 0, or why it cannot be written.
  */
-int crew_await_thaw(struct crew *crew, uint64_t until, struct err *e);
+int workers_await_thaw(struct workers *workers, uint64_t until, struct err *e);
 
 /* Says "stop" to all and waits for the sources; who does not end in time is killed, and its source
  * says so. */
-void crew_stop(struct crew *crew);
+void workers_stop(struct workers *workers);
 
 /* Kills all at once. */
-void crew_kill(struct crew *crew);
+void workers_kill(struct workers *workers);
