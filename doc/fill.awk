@@ -1,5 +1,5 @@
-# Fills a manual page: a line "@made FILE" stands for text in man(7) that the build has made,
-# "@example FILE" for a recipe. Usage: awk -v doc=DIR -v made=DIR -f fill.awk PAGE.in
+# Fills a manual page: a line "@made FILE HEADING" stands for a section of text in man(7) that the build
+# has made, "@example FILE" for a recipe. Usage: awk -v doc=DIR -v made=DIR -f fill.awk PAGE.in
 
 function quoted(line) {
 	gsub(/\\/, "\\e", line)
@@ -12,20 +12,41 @@ function quoted(line) {
 	return line
 }
 
-function put(file, example, line, got) {
-	while ((got = (getline line < file)) > 0)
-		print example ? quoted(line) : line
-	close(file)
-	if (got < 0) {
-		print "fill.awk: cannot read " file > "/dev/stderr"
-		exit 1
-	}
+function fail(why) {
+	print "fill.awk: " why > "/dev/stderr"
+	exit 1
 }
 
-$1 == "@made" { put(made "/" $2, 0); next }
+function put_example(file, line, got) {
+	while ((got = (getline line < file)) > 0)
+		print quoted(line)
+	close(file)
+	if (got < 0)
+		fail("cannot read " file)
+}
+
+function put_section(file, heading, line, inside, found) {
+	while ((getline line < file) > 0) {
+		if (line ~ /^\.SS /)
+			inside = line == ".SS " heading
+		found = found || inside
+		if (inside)
+			print line
+	}
+	close(file)
+	if (!found)
+		fail(file " has no section " heading)
+}
+
+$1 == "@made" {
+	heading = $0
+	sub(/^@made +[^ ]+ +/, "", heading)
+	put_section(made "/" $2, heading)
+	next
+}
 $1 == "@example" {
 	print ".PP\n.RS 2\n.EX"
-	put(doc "/" $2, 1)
+	put_example(doc "/" $2)
 	print ".EE\n.RE\n.PP"
 	next
 }

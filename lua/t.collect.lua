@@ -3,36 +3,43 @@ local core = require "t.core"
 local types = require "t.types"
 local packet = require "t.packet"
 
-local name = { "name", types.name, doc = "Names its file in the bundle.", from = "tracer-bundle(5)" }
+local name = { "name", types.name, shared = "source", doc = "What its files in the bundle are called.", from = "tracer-bundle(5)" }
 
 local fields = {}
 
 fields.ftrace = {
   role = "collect",
-  doc = "Events of the kernel, in a ring of its own.",
+  doc = "Records events of the kernel in a ring of its own.",
+  example = [[
+collect = t.ftrace {
+  keep = "8M",
+  "sched:sched_process_*",
+  t.event { "sched:sched_switch", filter = "prev_prio < 100" },
+}
+]],
   what = {
     key = "events", each = "event", type = types.event, least = 1, accepts = { event = true, try = true },
-    doc = "Events, t.event{...} with a filter, t.try for what may be missing.",
+    doc = "The events; t.event for one with a filter, t.try for what may be missing.",
     from = "available_events of tracefs",
   },
   name,
   {
     "keep", types.size, default = "16M",
-    doc = "Size of the ring, over all CPUs.", from = "buffer_size_kb of tracefs",
+    doc = "The size of the ring, for all CPUs together.", from = "buffer_size_kb of tracefs",
   },
-  { "pids", types.list(types.pid), doc = "Only the events of these tasks.", from = "set_event_pid of tracefs" },
+  { "pids", types.list(types.pid), doc = "Only the events of these processes.", from = "set_event_pid of tracefs" },
   {
     "comm", types.list(types.comm),
-    doc = "Only the events of tasks of these names, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel",
+    doc = "Only the events of tasks of these names.", from = "TASK_COMM_LEN of the kernel",
   },
   {
     "post", types.size, plan = "post_keep",
-    doc = "Size of the ring for what comes after the event; a quarter of keep, at least 1M, if the recipe has a post.",
+    doc = "The size of the ring for what comes after the stop; without it, a quarter of keep, but 1M at least, if the recipe has a post.",
     from = "buffer_size_kb of tracefs",
   },
   {
     "stack", types.boolean, default = false,
-    doc = "Record the kernel's stack with each event.", from = "options/stacktrace of tracefs",
+    doc = "Whether the kernel's stack is recorded with each event.", from = "options/stacktrace of tracefs",
   },
   default_name = function() return "events" end,
 }
@@ -40,17 +47,20 @@ fields.ftrace = {
 -- It is a t.ftrace of two events, which the bundle has decoded.
 fields.syscalls = {
   role = "collect",
-  doc = "System calls, with names, arguments, results and how long each took; nobody is stopped for it.",
+  doc = "Records the system calls of some tasks, with names, arguments, results and durations, while the tasks run on.",
+  example = [[
+collect = t.syscalls { pid = 1, keep = "4M" }
+]],
   name,
-  { "pid", types.list(types.pid), plan = "pids", doc = "Of these processes, with their threads and all that they fork.", from = "set_event_pid of tracefs" },
+  { "pid", types.list(types.pid), plan = "pids", needed = true, doc = "The processes, with their threads and all that they fork.", from = "set_event_pid of tracefs" },
   {
     "comm", types.list(types.comm),
-    doc = "Of the tasks of these names, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel",
+    alternative = true, doc = "The tasks of these names; pid or comm has to be given.", from = "TASK_COMM_LEN of the kernel",
   },
-  { "keep", types.size, default = "16M", doc = "Size of the ring, over all CPUs; a call takes 120 bytes.", from = "buffer_size_kb of tracefs" },
+  { "keep", types.size, default = "16M", doc = "The size of the ring, for all CPUs together; a call takes 120 bytes.", from = "buffer_size_kb of tracefs" },
   {
     "post", types.size, plan = "post_keep",
-    doc = "Size of the ring for what comes after the event; a quarter of keep, at least 1M, if the recipe has a post.",
+    doc = "The size of the ring for what comes after the stop; without it, a quarter of keep, but 1M at least, if the recipe has a post.",
     from = "buffer_size_kb of tracefs",
   },
   default_name = function() return "syscalls" end,
@@ -68,13 +78,16 @@ fields.syscalls = {
 
 fields.packets = {
   role = "collect",
-  doc = "Packets of the network, in a ring of its own.",
+  doc = "Records packets of the network in a ring of its own.",
+  example = [[
+collect = t.packets { host = "10.0.0.5", port = { 80, 443 }, keep = "30s" }
+]],
   what = packet.filter,
   name,
   packet.fields[1], packet.fields[2], packet.fields[3], packet.fields[4], packet.fields[5],
   {
     "keep", types.size_or_duration, default = "64M", spread = true,
-    doc = "Size of the ring, or the time that it holds.", from = "tracer-recipe(5)",
+    doc = "The size of the ring, or the time that it holds.",
   },
   {
     "payload", types.payload, default = "128B",
@@ -86,13 +99,13 @@ fields.packets = {
 
 -- When something is taken, and how much of it.
 local at = {
-  "at", types.choice("start", "stop", "both"), plan = "when", -- `at` of the plan is the place in the recipe
-  doc = "When; \"stop\" without every.", from = "tracer-recipe(5)",
+  "at", types.choice("start", "stop", "both"), plan = "when", shared = "sample", -- `at` of the plan is the place in the recipe
+  doc = "When it is taken; \"stop\" if neither this nor every is given.",
 }
-local every = { "every", types.duration, doc = "How often a sample is taken.", from = "tracer-recipe(5)" }
+local every = { "every", types.duration, shared = "sample", doc = "How often a sample is taken, from 10ms to 24h." }
 local keep = {
-  "keep", types.duration, plan = "keep_ns",
-  doc = "The time that the samples cover; \"10m\" with every.", from = "tracer-recipe(5)",
+  "keep", types.duration, plan = "keep_ns", shared = "sample",
+  doc = "The time that the samples cover, not shorter than every; without it, 10m.",
 }
 
 local function has_field(v)
@@ -129,13 +142,19 @@ end
 
 fields.files = {
   role = "collect",
-  doc = "Files as they are at the start, at the stop, or again and again.",
+  doc = "Takes files as they are at the start, at the stop, or again and again.",
+  example = [[
+collect = {
+  t.files { every = "1s", "/proc/meminfo", "/proc/vmstat" },
+  t.files { at = "both", "/proc/net/snmp" },
+}
+]],
   what = {
     key = "paths", each = "path", type = types.path, least = 1, accepts = { try = true },
-    doc = "Paths with globs; {FIELD} stands for an integer field of the stop event, {common_pid} for its task.", from = "glob(7)",
+    doc = "The files, with wildcards; {FIELD} stands for a field of the stop event.", from = "glob(7)",
   },
   name, at, every, keep,
-  { "max", types.size, default = "1M", doc = "How much is kept of one file.", from = "tracer-recipe(5)" },
+  { "max", types.size, default = "1M", doc = "How much is kept of one file, up to 16M." },
   default_name = function() return "files" end,
   finish = function(spec)
     local asked = {}
@@ -146,18 +165,21 @@ fields.files = {
   end,
 }
 
-local max = { "max", types.size, default = "1M", doc = "How much is kept of one look.", from = "tracer-recipe(5)" }
+local max = { "max", types.size, default = "1M", doc = "How much is kept of one sample." }
 
 fields.tasks = {
   role = "collect",
-  doc = "Processes and their threads: state, wait channel, kernel stack, status, cgroup, open files; all without a selector.",
+  doc = "Takes what tasks are doing: state, wait channel, kernel stack, status, cgroup and open files.",
+  example = [[
+collect = t.tasks { state = "D", every = "1s", keep = "5m" }
+]],
   name,
   {
     "pid", types.list(types.field_or(types.pid)),
-    doc = "This process with its threads, or this thread; \"{FIELD}\" for a field of the stop event.", from = "proc(5)",
+    doc = "This process with its threads, or this thread.", from = "proc(5)",
   },
-  { "comm", types.list(types.comm), doc = "Tasks of these names, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
-  { "cgroup", types.path, doc = "Tasks of this cgroup, and of those below.", from = "/proc/PID/cgroup" },
+  { "comm", types.list(types.comm), doc = "Tasks of these names.", from = "TASK_COMM_LEN of the kernel" },
+  { "cgroup", types.path, doc = "Tasks of this cgroup, and of those below it.", from = "/proc/PID/cgroup" },
   {
     "state", types.states, doc = "Tasks in one of these states, as letters: \"D\", \"RD\".", from = "/proc/PID/stat in proc(5)",
   },
@@ -173,14 +195,17 @@ fields.tasks = {
 
 fields.sockets = {
   role = "collect",
-  doc = "TCP and UDP sockets with their queues, and of TCP what the kernel has in tcp_info.",
+  doc = "Takes TCP and UDP sockets with their queues, and of TCP what the kernel has in tcp_info.",
+  example = [[
+collect = t.sockets { host = "10.0.0.5", port = 2049, every = "1s" }
+]],
   name,
-  { "host", types.list(types.address), doc = "One of the two addresses.", from = "sock_diag(7)" },
+  { "host", types.list(types.address), doc = "Sockets with this address at either end.", from = "sock_diag(7)" },
   {
     "port", types.list(types.field_or(types.port)),
-    doc = "One of the two ports; \"{FIELD}\" for a field of the stop event.", from = "sock_diag(7)",
+    doc = "Sockets with this port at either end.", from = "sock_diag(7)",
   },
-  { "protocol", types.choice("tcp", "udp"), doc = "Of this protocol; both without it.", from = "sock_diag(7)" },
+  { "protocol", types.choice("tcp", "udp"), doc = "Sockets of this protocol; without it, of both.", from = "sock_diag(7)" },
   at, every, keep, max,
   default_name = function() return "sockets" end,
   finish = function(spec) return check_taken(spec, { spec.port }) end,
@@ -188,19 +213,21 @@ fields.sockets = {
 
 fields.exec = {
   role = "collect",
-  doc = "What a command prints, with its exit code; it runs as root, and only with --allow-exec.",
+  doc = "Runs a command as root, if --allow-exec is given, and keeps what it prints.",
+  example = [[
+collect = t.exec { "ip", "-s", "neighbor", deadline = "2s" }
+]],
   what = {
-    key = "argv", each = "word", type = types.text, least = 1,
+    key = "argv", each = "word", type = types.text, word = "COMMAND, ARGUMENT", least = 1,
     doc = "The command and its arguments, one text each; no shell reads them. {FIELD} stands for a field of the stop event.",
     from = "execvp(3)",
   },
   name,
   {
-    "deadline", types.duration, default = "10s", doc = "When it is killed, with all that it has started; up to 10m.",
-    from = "tracer-recipe(5)",
+    "deadline", types.duration, default = "10s", doc = "When it is killed, with all that it has started; from 100ms to 10m.",
   },
   at, every, keep,
-  { "max", types.size, default = "1M", doc = "How much is kept of what it prints.", from = "tracer-recipe(5)" },
+  { "max", types.size, default = "1M", doc = "How much is kept of what it prints." },
   default_name = function(spec)
     local last = spec.argv[1]:match("[^/]*$"):gsub("[^%w._-]", "-"):gsub("^%.+", "")
     return last ~= "" and last:sub(1, 60) or "command"
@@ -218,14 +245,17 @@ fields.exec = {
 
 fields.log = {
   role = "collect",
-  doc = "A log, from the start on.",
+  doc = "Records a log from the start of the capture on.",
+  example = [[
+collect = t.log { "kernel", keep = "1M" }
+]],
   what = {
     key = "log", type = types.recorded_log, least = 1, most = 1,
-    doc = "\"kernel\", \"journal\", \"freezes\" (of file systems, and their thaws), or the path of a text file, which may rotate.",
+    doc = "The log; besides those of t.line, \"freezes\" has the freezes of file systems and their thaws.",
     from = "kmsg of proc(5), journalctl(1), ioctl_fifreeze(2)",
   },
   name,
-  { "keep", types.size, default = "4M", doc = "How much of it is kept.", from = "tracer-recipe(5)" },
+  { "keep", types.size, default = "4M", doc = "How much of it is kept, from 64K to 1G." },
   default_name = function(spec)
     local last = spec.log:match("[^/]*$"):gsub("[^%w._-]", "-"):gsub("^%.+", "")
     return last ~= "" and last:sub(1, 60) or "log"
@@ -240,10 +270,13 @@ fields.log = {
 
 fields.try = {
   role = "part",
-  doc = "What this machine may lack, in t.ftrace and t.files.",
+  doc = "Marks what this host may lack, in t.ftrace and t.files.",
+  example = [[
+collect = t.files { "/proc/stat", t.try { "/proc/pressure/io", "/proc/mdstat" } }
+]],
   what = {
-    key = "items", type = types.text, least = 1, accepts = { event = true, try = true },
-    doc = "Events or paths.", from = "tracer-recipe(5)",
+    key = "items", type = types.text, word = "EVENT...|PATH...", least = 1, accepts = { event = true, try = true },
+    doc = "The events, or t.event, or the paths.",
   },
 }
 

@@ -3,21 +3,21 @@ local types = require "t.types"
 local packet = require "t.packet"
 
 local label = {
-  "name", types.label, only = "stop",
-  doc = "Names the condition in the summary.", from = "tracer-bundle(5)",
+  "name", types.label, shared = "condition", only = "stop",
+  doc = "What the summary calls the condition, in 100 bytes at most; without it, a name is made of its fields.", from = "tracer-bundle(5)",
 }
 local hits = {
-  "hits", types.count, default = 1, only = "stop",
-  doc = "How many times it has to be seen.", from = "tracer-recipe(5)",
+  "hits", types.count, shared = "condition", default = 1, only = "stop",
+  doc = "How many times it has to be seen, up to 1000000.",
 }
 local within = {
-  "within", types.duration, only = "stop",
-  doc = "The time in which the hits have to come.", from = "tracer-recipe(5)",
+  "within", types.duration, shared = "condition", only = "stop",
+  doc = "The time in which that many hits have to come; without it, they are counted from the start.",
 }
 
 local arm_after = {
-  "arm_after", types.duration, only = "stop",
-  doc = "The time from the start in which it does not count.", from = "tracer-recipe(5)",
+  "arm_after", types.duration, shared = "condition", only = "stop",
+  doc = "The time from the start of the capture in which nothing counts.",
 }
 
 local function check_within(spec)
@@ -44,10 +44,13 @@ local fields = {}
 fields.event = {
   role = "stop",
   selects = true,
-  doc = "An event with a filter: in t.ftrace it is recorded, in stop it ends the capture.",
+  doc = "Selects events of the kernel: in t.ftrace they are recorded, in stop the first of them ends the capture.",
+  example = [[
+stop = t.event { "signal:signal_generate", filter = "sig == 9" }
+]],
   what = {
     key = "events", each = "event", type = types.event, least = 1,
-    doc = "Events of the kernel: SYSTEM:NAME with globs, kprobe:FUNC or uprobe:PATH:SYMBOL.",
+    doc = "One event; in t.ftrace also several, with wildcards.",
     from = "available_events of tracefs",
   },
   label,
@@ -57,7 +60,7 @@ fields.event = {
   },
   {
     "stack", types.boolean, only = "collect",
-    doc = "Record the kernel's stack with each.", from = "the trigger stacktrace of tracefs",
+    doc = "Whether the kernel's stack is recorded with each event.", from = "the trigger stacktrace of tracefs",
   },
   {
     "fetch", types.list(types.text),
@@ -66,8 +69,7 @@ fields.event = {
   },
   {
     "test", types.test, only = "stop", selects = true,
-    doc = "What an event that passed the filter has to pass as well: a function of its record.",
-    from = "tracer-recipe(5)",
+    doc = "A function of the record that decides on each event that has passed the filter.",
   },
   hits,
   within,
@@ -86,7 +88,10 @@ fields.event = {
 fields.packet = {
   role = "stop",
   selects = true,
-  doc = "A packet of the network.",
+  doc = "Fires at a packet of the network.",
+  example = [[
+stop = t.packet { "icmp", src = "10.0.0.5" }
+]],
   what = packet.filter,
   label,
   packet.fields[1], packet.fields[2], packet.fields[3], packet.fields[4], packet.fields[5], packet.fields[6],
@@ -100,14 +105,17 @@ fields.packet = {
 fields.line = {
   role = "stop",
   selects = true,
-  doc = "A line of a log.",
+  doc = "Fires at a line of a log.",
+  example = [[
+stop = t.line { "kernel", text = "WARNING:" }
+]],
   what = {
     key = "log", type = types.log, most = 1, default = "kernel",
-    doc = "The log: \"journal\" or a path; \"kernel\" without it.", from = "t.log",
+    doc = "The log; \"kernel\" without it.", from = "t.log",
   },
   label,
-  { "text", types.text, doc = "What the line contains.", from = "tracer-recipe(5)" },
-  { "regex", types.text, doc = "What the line matches.", from = "pcre2pattern(3)" },
+  { "text", types.text, needed = true, doc = "A text that the line contains." },
+  { "regex", types.text, alternative = true, doc = "A regular expression that the line matches.", from = "pcre2pattern(3)" },
   hits,
   within,
   arm_after,
@@ -123,16 +131,19 @@ fields.line = {
 
 fields.silence = {
   role = "stop",
-  doc = "Something has not been seen for so long.",
+  doc = "Fires when something has not been seen for some time.",
+  example = [[
+stop = t.silence { t.packet { src = "10.0.0.5" }, over = "5s" }
+]],
   what = {
     key = "of", type = types.selector, least = 1, most = 1, accepts = selectors,
-    doc = "What: t.event, t.packet or t.line.", from = "tracer-recipe(5)",
+    doc = "What is looked for.",
   },
   label,
-  { "over", types.duration, doc = "For how long.", from = "tracer-recipe(5)" },
+  { "over", types.duration, needed = true, doc = "For how long." },
   {
     "from", types.choice("first", "start"), default = "first",
-    doc = "From when on: the first one seen, or the start of the capture.", from = "tracer-recipe(5)",
+    doc = "Where the time begins to count: at the first one seen, or at the start of the capture.",
   },
   hits,
   within,
@@ -145,16 +156,23 @@ fields.silence = {
 
 fields.expect = {
   role = "stop",
-  doc = "What must follow has not, at the deadline.",
+  doc = "Fires when what must follow something has not come by its deadline.",
+  example = [[
+stop = t.expect {
+  on = t.event "block:block_rq_issue",
+  need = t.event "block:block_rq_complete",
+  key = { "dev", "sector" },
+  within = "2s",
+}
+]],
   label,
-  { "on", types.selector, doc = "What it must follow.", from = "tracer-recipe(5)" },
-  { "need", types.selector, doc = "What must follow.", from = "tracer-recipe(5)" },
+  { "on", types.selector, needed = true, doc = "What opens a question." },
+  { "need", types.selector, needed = true, doc = "What answers it." },
   {
     "key", types.key,
-    doc = "What both have in common: a field's name, { on = , need = } if the names differ, a list of those.",
-    from = "the format of the event in tracefs",
+    doc = "What a question and its answer have in common; without it, any answer will do.",
   },
-  { "within", types.duration, doc = "The time from one to the other.", from = "tracer-recipe(5)" },
+  { "within", types.duration, needed = true, doc = "The time from the question to the deadline." },
   hits,
   arm_after,
   default_name = function(spec) return (selected(spec.need) .. " after " .. selected(spec.on)):sub(1, 100) end,
@@ -166,16 +184,19 @@ fields.expect = {
 
 fields.rate = {
   role = "stop",
-  doc = "Something is seen more often than so, or less.",
+  doc = "Fires when something is seen more often, or less often, than a limit.",
+  example = [[
+stop = t.rate { t.event "sched:sched_process_fork", above = 500, per = "1s", hold = "3s" }
+]],
   what = {
     key = "of", type = types.selector, least = 1, most = 1, accepts = selectors,
-    doc = "What: t.event, t.packet or t.line.", from = "tracer-recipe(5)",
+    doc = "What is looked for.",
   },
   label,
-  { "above", types.limit, doc = "More often than so.", from = "tracer-recipe(5)" },
-  { "below", types.count, doc = "Less often than so.", from = "tracer-recipe(5)" },
-  { "per", types.duration, doc = "In any stretch of this length.", from = "tracer-recipe(5)" },
-  { "hold", types.duration, doc = "For how long without a break.", from = "tracer-recipe(5)" },
+  { "above", types.limit, needed = true, doc = "The number that has to be exceeded in some stretch of per." },
+  { "below", types.count, alternative = true, doc = "The number that is not reached in some stretch of per." },
+  { "per", types.duration, needed = true, doc = "The length of the stretch in which they are counted." },
+  { "hold", types.duration, doc = "For how long without a break." },
   hits,
   within,
   arm_after,
@@ -195,13 +216,20 @@ local parts = {
 
 fields.all = {
   role = "stop",
-  doc = "Several conditions have become true, the first and the last of them within a time.",
+  doc = "Fires when several conditions have become true, in any order.",
+  example = [[
+stop = t.all {
+  within = "10s",
+  t.event "oom:mark_victim",
+  t.line { text = "page allocation failure" },
+}
+]],
   what = {
     key = "of", each = "condition", type = types.conditions, least = 2, accepts = parts,
-    doc = "Conditions.", from = "tracer-recipe(5)",
+    doc = "The conditions, two to 16.",
   },
   label,
-  { "within", types.duration, doc = "The time between the first and the last; any without it.", from = "tracer-recipe(5)" },
+  { "within", types.duration, doc = "The time in which all of them have to become true; without it, there is no limit." },
   hits,
   arm_after,
   default_name = function(spec) return ("all of " .. #spec.of .. " conditions"):sub(1, 100) end,
@@ -209,17 +237,23 @@ fields.all = {
 
 fields.sequence = {
   role = "stop",
-  doc = "Several conditions have become true, one after the other.",
+  doc = "Fires when several conditions have become true, one after the other.",
+  example = [[
+stop = t.sequence {
+  key = "pid", within = "100ms",
+  t.event "sched:sched_process_exec",
+  t.event { "signal:signal_generate", filter = "sig == 9" },
+}
+]],
   what = {
     key = "of", each = "condition", type = types.conditions, least = 2, accepts = parts,
-    doc = "Conditions, in their order.", from = "tracer-recipe(5)",
+    doc = "The conditions in their order, two to 16.",
   },
   label,
-  { "within", types.duration, doc = "The time between the first and the last; any without it.", from = "tracer-recipe(5)" },
+  { "within", types.duration, doc = "The time in which all of them have to become true; without it, there is no limit." },
   {
     "key", types.key,
-    doc = "What they all have in common, where they are events or packets: a field's name, or a list of those.",
-    from = "the format of the event in tracefs",
+    doc = "What they all have in common, if they are events, packets or lines; each key has a sequence of its own.",
   },
   hits,
   arm_after,
@@ -227,7 +261,7 @@ fields.sequence = {
 }
 
 local every = {
-  "every", types.duration, default = "1s", doc = "How often it is looked at, 10ms at least.", from = "tracer-recipe(5)",
+  "every", types.duration, default = "1s", doc = "How often tracer looks, at most every 10ms.",
 }
 
 local function check_every(spec)
@@ -238,22 +272,24 @@ end
 
 fields.gauge = {
   role = "stop",
-  doc = "A number in a file is above or below a limit.",
+  doc = "Fires when a number in a file is above or below a limit.",
+  example = [[
+stop = t.gauge { "/proc/meminfo", line = "Dirty:", above = "2G", hold = "5s" }
+]],
   what = {
     key = "path", type = types.path, least = 1, most = 1,
     doc = "The file.", from = "proc(5)",
   },
   label,
-  { "line", types.text, doc = "How the number's line begins; the first line without it.", from = "the file" },
+  { "line", types.text, doc = "How the line with the number begins; without it, the first line is taken." },
   {
-    "column", types.count, doc = "Which word of the line it is; the first number without it.",
-    from = "the file",
+    "column", types.count, doc = "Which word of the line is the number; without it, the first number is taken.",
   },
-  { "regex", types.text, doc = "Instead of line: what the text matches; its first group is the number.", from = "pcre2pattern(3)" },
-  { "above", types.level "above", spread = true, doc = "The limit; of a size, the unit in the file counts.", from = "the file" },
-  { "below", types.level "below", spread = true, doc = "The limit.", from = "the file" },
+  { "regex", types.text, doc = "A regular expression whose first group is the number, instead of line and column.", from = "pcre2pattern(3)" },
+  { "above", types.level "above", spread = true, needed = true, doc = "The limit that has to be exceeded." },
+  { "below", types.level "below", spread = true, alternative = true, doc = "The limit that is not reached." },
   every,
-  { "hold", types.duration, doc = "For how long without a break.", from = "tracer-recipe(5)" },
+  { "hold", types.duration, doc = "For how long without a break." },
   hits,
   within,
   arm_after,
@@ -273,10 +309,13 @@ fields.gauge = {
 
 fields.hung = {
   role = "stop",
-  doc = "A task sleeps in state D, where it cannot be woken, for so long in one go.",
+  doc = "Fires when a task has slept in state D, where no signal wakes it, for some time without a break.",
+  example = [[
+stop = t.hung { comm = "postgres", over = "30s" }
+]],
   label,
-  { "over", types.duration, doc = "For how long.", from = "tracer-recipe(5)" },
-  { "comm", types.comm, doc = "A task of this name, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
+  { "over", types.duration, needed = true, doc = "For how long." },
+  { "comm", types.comm, doc = "Only tasks of this name.", from = "TASK_COMM_LEN of the kernel" },
   hits,
   within,
   arm_after,
@@ -294,9 +333,12 @@ fields.hung = {
 
 fields.frozen = {
   role = "stop",
-  doc = "A file system is frozen for so long, or its freeze does not come to an end; it names who froze it.",
+  doc = "Fires when a file system has been frozen for some time, or its freeze does not come to an end.",
+  example = [[
+stop = t.frozen { over = "30s" }
+]],
   label,
-  { "over", types.duration, doc = "For how long, from when it was asked for.", from = "ioctl_fifreeze(2)" },
+  { "over", types.duration, needed = true, doc = "For how long, from when the freeze was asked for; 100ms at least.", from = "ioctl_fifreeze(2)" },
   hits,
   within,
   arm_after,
@@ -336,13 +378,16 @@ fields.exit = {
   role = "stop",
   type = "event",
   selects = true,
-  doc = "A process ends.",
+  doc = "Fires when a process ends.",
+  example = [[
+stop = t.exit { exe = "/usr/sbin/sshd" }
+]],
   label,
-  { "pid", types.pid, doc = "This one.", from = "sched:sched_process_exit" },
-  { "comm", types.comm, doc = "One of this name, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
-  { "exe", types.path, doc = "One that runs this program.", from = "/proc/PID/exe in proc(5)" },
-  { "cgroup", types.path, doc = "One of this cgroup, or of one below.", from = "/proc/PID/cgroup" },
-  { "code", codes, doc = "With this exit code; then it is one that ends itself, and has no pid here.", from = "exit_group(2)" },
+  { "pid", types.pid, doc = "The process." },
+  { "comm", types.comm, alternative = true, doc = "Any process of this name.", from = "TASK_COMM_LEN of the kernel" },
+  { "exe", types.path, alternative = true, doc = "Any process that runs this program.", from = "/proc/PID/exe in proc(5)" },
+  { "cgroup", types.path, alternative = true, doc = "Any process of this cgroup, or of one below it.", from = "/proc/PID/cgroup" },
+  { "code", codes, doc = "Only a process that ends itself with this exit code.", from = "exit_group(2)" },
   hits,
   within,
   arm_after,
@@ -379,10 +424,13 @@ fields.exit = {
 fields.appears = {
   role = "stop",
   selects = true,
-  doc = "A path that was not there before.",
+  doc = "Fires when a path appears that was not there before.",
+  example = [[
+stop = t.appears "/var/crash/*"
+]],
   what = {
     key = "path", type = types.path, least = 1, most = 1,
-    doc = "The path, with globs.", from = "glob(7)",
+    doc = "The path, with wildcards.", from = "glob(7)",
   },
   label,
   every,
@@ -396,26 +444,29 @@ fields.appears = {
 fields.pressure = {
   role = "stop",
   selects = true,
-  doc = "Tasks wait for memory, disks or the CPU for longer than so.",
+  doc = "Fires when tasks wait for memory, disks or the CPU for longer than a limit.",
+  example = [[
+stop = t.pressure { "memory", full = "1s", per = "4s" }
+]],
   what = {
     key = "what", type = types.choice("memory", "io", "cpu"), least = 1, most = 1,
-    doc = "For what.", from = "Documentation/accounting/psi.rst of the kernel",
+    doc = "What they wait for.", from = "Documentation/accounting/psi.rst of the kernel",
   },
   label,
   {
-    "some", types.duration, doc = "The time for which at least one task waits.",
+    "some", types.duration, needed = true, doc = "The time for which at least one task waits.",
     from = "Documentation/accounting/psi.rst of the kernel",
   },
   {
-    "full", types.duration, doc = "The time for which all tasks wait at once.",
+    "full", types.duration, alternative = true, doc = "The time for which all tasks wait at once.",
     from = "Documentation/accounting/psi.rst of the kernel",
   },
   {
-    "per", types.duration, default = "2s", doc = "In any stretch of this length, 500ms to 10s.",
+    "per", types.duration, default = "2s", doc = "The length of the stretch in which they wait, 500ms to 10s.",
     from = "Documentation/accounting/psi.rst of the kernel",
   },
   {
-    "cgroup", types.path, doc = "Of the tasks of this cgroup; a directory of cgroup version 2.",
+    "cgroup", types.path, doc = "Only the tasks of this cgroup: a directory of cgroup version 2.",
     from = "Documentation/admin-guide/cgroup-v2.rst of the kernel",
   },
   hits,
@@ -464,12 +515,15 @@ fields.crash = {
   role = "stop",
   type = "event",
   selects = true,
-  doc = "A process dies of a signal that it does not handle.",
+  doc = "Fires when a process dies of a signal that it does not handle.",
+  example = [[
+stop = t.crash { comm = "nginx", signals = { "SEGV", "ABRT" } }
+]],
   label,
-  { "comm", types.comm, doc = "Of processes of this name, 15 bytes at most.", from = "TASK_COMM_LEN of the kernel" },
+  { "comm", types.comm, doc = "Only processes of this name.", from = "TASK_COMM_LEN of the kernel" },
   {
-    "signals", types.list(types.one_of(signal_names, "a signal that leaves a core, like \"SEGV\", or \"core\" or \"any\"")), default = "core",
-    doc = "Of these, by name; \"core\" for all that leave a core, \"any\" for all that end a process.", from = "signal(7)",
+    "signals", types.list(types.one_of(signal_names, "a signal that leaves a core, like \"SEGV\", or \"core\" or \"any\"", "SIGNAL")), default = "core",
+    doc = "The signals by name; \"core\" stands for all that leave a core, \"any\" for all that end a process.", from = "signal(7)",
   },
   hits,
   within,
@@ -499,12 +553,20 @@ fields.crash = {
 
 fields.bytes = {
   role = "part",
-  doc = "A number in the payload of a packet, as a value of a key.",
-  { "payload", types.offset, doc = "Where it begins in the payload.", from = "the protocol" },
-  { "size", types.bytes_size, default = 4, doc = "How many bytes it has, 1 to 8.", from = "the protocol" },
+  doc = "Stands for a number in the payload of a packet, in a key.",
+  example = [[
+stop = t.expect {
+  on = t.packet { "udp", dst = "10.0.0.5", port = 2049 },
+  need = t.packet { "udp", src = "10.0.0.5", port = 2049 },
+  key = t.bytes { payload = 0, size = 4 },
+  within = "200ms",
+}
+]],
+  { "payload", types.offset, needed = true, doc = "Where the number begins in the payload of TCP or UDP." },
+  { "size", types.bytes_size, default = 4, doc = "How many bytes the number has." },
   {
     "order", types.choice("be", "le"), default = "be",
-    doc = "The first byte is the most significant, or the least.", from = "the protocol",
+    doc = "Whether the first byte is the most significant (be) or the least (le).",
   },
   finish = function(spec) return needs(spec, "payload", "where it begins") end,
 }

@@ -3,7 +3,7 @@ local types = require "t.types"
 
 local packet = {}
 
-packet.filter = { key = "filter", type = types.text, most = 1, doc = "A filter.", from = "pcap-filter(7)" }
+packet.filter = { key = "filter", type = types.text, word = "FILTER", most = 1, doc = "Only the packets that pass it.", from = "pcap-filter(7)" }
 packet.fields = {
   {
     "host", types.list(types.address), default = {},

@@ -1,5 +1,5 @@
 -- The types of fields. Each has `read`, which gives what goes into the plan, or nil and a sentence that says why
--- not; and `text`, which says what is expected.
+-- not; `text`, which says what is expected; and `word`, which stands for it in the manual.
 local core = require "t.core"
 local value = require "t.value"
 
@@ -18,7 +18,7 @@ end
 
 local function unit(kind, field, parse, forms)
   return {
-    text = "a " .. kind .. " like " .. forms,
+    text = "a " .. kind .. " like " .. forms, word = kind:upper(),
     read = function(v)
       local is, data = value.kind(v)
       if is == kind then
@@ -36,6 +36,7 @@ types.duration = unit("duration", "ns", core.duration, '"200ms", "3s" or "5m"')
 types.size = unit("size", "bytes", core.size, '"64K", "8M" or "2G"')
 
 types.size_or_duration = {
+  word = "SIZE|DURATION",
   text = 'a size like "64M" or a duration like "30s"',
   -- gives the name of the field in the plan too
   read = function(v)
@@ -49,6 +50,7 @@ types.size_or_duration = {
 }
 
 types.payload = {
+  word = 'SIZE|"all"',
   text = 'a size like "128B", or "all"',
   read = function(v)
     if v == "all" then
@@ -64,6 +66,7 @@ types.payload = {
 
 -- The number of a test in the plan.
 types.test = {
+  word = "FUNCTION",
   text = "a function, like function(ev) return ev.prev_prio > 100 end",
   read = function(v)
     if type(v) == "function" then
@@ -74,6 +77,7 @@ types.test = {
 }
 
 types.boolean = {
+  word = "true|false",
   text = "true or false",
   read = function(v)
     if type(v) == "boolean" then
@@ -83,6 +87,7 @@ types.boolean = {
 }
 
 types.text = {
+  word = "TEXT",
   text = "a text",
   read = function(v)
     if value.kind(v) == "address" then
@@ -96,8 +101,9 @@ types.text = {
   end,
 }
 
-local function matching(text, longest, pattern)
+local function matching(word, text, longest, pattern)
   return {
+    word = word,
     text = text,
     read = function(v)
       if type(v) == "string" and #v <= longest and core.is_text(v) and v:find(pattern) then
@@ -107,13 +113,14 @@ local function matching(text, longest, pattern)
   }
 end
 
-types.name = matching("a name of letters, digits, '.', '_' and '-', at most 64 of them", 64, "^[%w_-][%w._-]*$")
-types.interface = matching("the name of a network interface", 15, "^[^%s/]+$")
-types.label = matching("a text of at most 100 bytes", 100, "^.+$")
+types.name = matching("NAME", "a name of letters, digits, '.', '_' and '-', at most 64 of them", 64, "^[%w_-][%w._-]*$")
+types.interface = matching("INTERFACE", "the name of a network interface", 15, "^[^%s/]+$")
+types.label = matching("TEXT", "a text of at most 100 bytes", 100, "^.+$")
 
-types.states = matching('letters of task states like "D" or "RD"', 10, "^[RSDTtXZPI]+$")
+types.states = matching("STATES", 'letters of task states like "D" or "RD"', 10, "^[RSDTtXZPI]+$")
 
 types.comm = {
+  word = "COMM",
   text = "a command name",
   read = function(v)
     local name, why = types.text.read(v)
@@ -124,8 +131,10 @@ types.comm = {
   end,
 }
 
-function types.integer(least, most, what)
+-- `word` is what the manual calls it, N without one.
+function types.integer(least, most, what, word)
   return {
+    word = word or "N",
     text = what,
     read = function(v)
       local n = type(v) == "number" and math.tointeger(v)
@@ -134,14 +143,15 @@ function types.integer(least, most, what)
   }
 end
 
-types.port = types.integer(1, 65535, "a port from 1 to 65535")
-types.pid = types.integer(1, 4194304, "a process ID from 1 to 4194304")
+types.port = types.integer(1, 65535, "a port from 1 to 65535", "PORT")
+types.pid = types.integer(1, 4194304, "a process ID from 1 to 4194304", "PID")
 types.count = types.integer(1, 1000000, "a whole number from 1 to 1000000")
 types.limit = types.integer(0, 999999, "a whole number from 0 to 999999")
 types.offset = types.integer(0, 65535, "a whole number from 0 to 65535")
 types.bytes_size = types.integer(1, 8, "a whole number from 1 to 8")
 
 types.address = {
+  word = "ADDRESS",
   text = 'an IPv4 or IPv6 address like "10.0.0.5" or "fe80::1"',
   read = function(v)
     local a = type(v) == "string" and value.address(v) or v
@@ -152,6 +162,7 @@ types.address = {
 -- A value, or "{FIELD}" for one of the stop event.
 function types.field_or(of)
   return {
+    word = of.word .. '|"{FIELD}"',
     text = of.text .. ', or a field of the stop event like "{pid}"',
     read = function(v)
       if type(v) == "string" and v:find("^{[%a_][%w_]*}$") then
@@ -170,6 +181,7 @@ local event_forms = {
 }
 
 types.event = {
+  word = "EVENT",
   text = "an event like SYSTEM:NAME, kprobe:FUNC or uprobe:/PATH:SYMBOL",
   read = function(v)
     if type(v) ~= "string" or not core.is_text(v) then
@@ -185,6 +197,7 @@ types.event = {
 }
 
 types.path = {
+  word = "PATH",
   text = 'an absolute path like "/proc/meminfo"',
   read = function(v)
     if type(v) == "string" and v:sub(1, 1) == "/" and core.is_text(v) then
@@ -194,6 +207,7 @@ types.path = {
 }
 
 types.log = {
+  word = "LOG",
   text = '"kernel", "journal", or the path of a log like "/var/log/messages"',
   read = function(v)
     return (v == "kernel" or v == "journal") and v or types.path.read(v)
@@ -202,6 +216,7 @@ types.log = {
 
 -- The same for who records it.
 types.recorded_log = {
+  word = "LOG",
   text = '"kernel", "journal", "freezes", or the path of a log like "/var/log/messages"',
   read = function(v)
     local near = type(v) == "string" and core.nearest(v, { "kernel", "journal", "freezes" })
@@ -214,6 +229,7 @@ types.recorded_log = {
 
 -- What a condition looks for; t.check knows the objects.
 types.selector = {
+  word = "SELECTOR",
   text = "t.event, t.packet or t.line",
   read = function(v) return types.selection(v) end,
 }
@@ -221,6 +237,7 @@ types.selector = {
 -- What a gauge is compared with: a number as the file has it, or a size; `name` is the field's.
 function types.level(name)
   return {
+    word = "N|SIZE",
     text = 'a number, or a size like "512M"',
     read = function(v)
       if type(v) == "number" then
@@ -232,7 +249,7 @@ function types.level(name)
   }
 end
 
-types.conditions = { text = "two conditions or more", read = function() end }
+types.conditions = { word = "CONDITION", text = "two conditions or more", read = function() end }
 
 -- One side of a key: the name of a field, or t.bytes.
 local function key_side(v)
@@ -254,6 +271,7 @@ local function key_part(v)
 end
 
 types.key = {
+  word = "KEY",
   text = 'the name of a field, { on = "xid", need = "rpc_xid" }, t.bytes, or a list of them',
   read = function(v)
     local part = key_part(v)
@@ -292,14 +310,16 @@ function types.choice(...)
     quoted[i] = '"' .. word .. '"'
   end
   return {
+    word = table.concat(quoted, "|"),
     text = table.concat(quoted, " or "),
     read = function(v) return among(words, v) end,
   }
 end
 
 -- One of many words; the nearest is told for another.
-function types.one_of(words, text)
+function types.one_of(words, text, word)
   return {
+    word = word,
     text = text,
     read = function(v)
       if among(words, v) then
@@ -330,6 +350,7 @@ function types.list(of)
     to[#to + 1] = item
   end
   return {
+    word = of.word .. "...",
     text = of.text .. ", or a list of them",
     read = function(v)
       local items = {}

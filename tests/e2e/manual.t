@@ -55,10 +55,56 @@ run "$manual/reference"
 t "the program tells its constructors" has "$T/out" '^\.SS t\.ftrace'
 cp "$T/out" "$T/reference"
 constructors() { sed -nE 's/^\.SS (t\..*)/\1/p' "$T/reference"; }
-fields() { sed -nE 's/^\.B ([a-z_]+)$/\1/p' "$T/reference" | sort -u; }
+fields() { sed -nE 's/^\.B ([a-z_]+) = .*/\1/p' "$T/reference" | sort -u; }
 contained() { awk 'NR == FNR { have[$0]; next } !($0 in have) { print "missing: " $0; bad = 1 } END { exit bad }' "$manual/tracer-recipe.5" "$T/reference"; }
 t "tracer-recipe.5 has all of it" contained
-t "and says more of each constructor" names "$top/doc/tracer-recipe.5.in" $(constructors | sed 's/\./[.]/')
+own_pages() { ! grep -iE 'see tracer[^ ]*-recipe' "$manual/tracer-recipe.5" "$T/reference" "$T/tracer-recipe.5"; }
+t "and does not refer to itself" own_pages
+
+# begins CONSTRUCTOR...: each with one sentence, a synopsis and an example.
+begins() {
+	local each bad=0
+
+	for each; do
+		awk -v name="$each" '
+			/^\.S[SH] / { n = 0; inside = $0 == ".SS " name }
+			inside { line[n++] = $0 }
+			inside && /^\.EE$/ { exit }
+			END {
+				sentence = line[1] ~ /^[A-Z].*[.]$/ && line[1] !~ /[.] /
+				synopsis = line[2] == ".SY " name && line[3] ~ /^[{] .* [}]$/ && line[4] == ".YS"
+				exit !(sentence && synopsis && line[7] == ".EX" && line[n - 1] == ".EE" && n > 9)
+			}' "$manual/tracer-recipe.5" || { echo "$each does not begin so"; bad=1; }
+	done
+	return $bad
+}
+t "each constructor begins with a sentence, a synopsis and an example" begins $(constructors)
+
+# Each synopsis has all fields that are not shared, and its capitals are explained.
+placeholders() { sed -n '/^\.SY/{n;p}' "$T/reference" | grep -oE '\\fI[A-Z]+' | sed 's/^...//' | sort -u; }
+explained() { awk '/^\.SH CONSTRUCTORS/ { on = 1 } /^\.SH SOURCES/ { exit } on && tag { print } { tag = on && /^\.TP/ }' "$manual/tracer-recipe.5" >"$T/tags"; names "$T/tags" "$@"; }
+t "the values in a synopsis are explained" explained $(placeholders)
+
+# in_recipe CONSTRUCTOR: the example of its section as a recipe.
+in_recipe() {
+	echo "-- What does the manual show of $1?"
+	echo "return {"
+	awk -v name="$1" '
+		/^\.S[SH] / { inside = $0 == ".SS " name }
+		inside && /^\.EE/ { print ","; exit }
+		on { print }
+		inside && /^\.EX/ { on = 1 }' "$manual/tracer-recipe.5" |
+		sed -e 's/\\-/-/g' -e "s/\\\\(aq/'/g" -e 's/\\(ti/~/g' -e 's/\\(ha/^/g' -e 's/\\(ga/`/g' -e 's/^\\&//' -e 's/\\e/\\/g' >"$T/part"
+	grep -q '^collect = ' "$T/part" || echo 'collect = t.log "kernel",'
+	cat "$T/part"
+	echo "}"
+}
+for each in $(constructors); do
+	in_recipe "$each" >"$T/shown.lua"
+	run "$tracer" check "$T/shown.lua"
+	t "the example of $each passes check" code 0
+	t "and shows it" has "$T/shown.lua" "${each/./[.]}[ {\"]"
+done
 t "the README has each constructor" names "$top/README.md" $(constructors | sed 's/\./[.]/')
 [ ! -s "$T/tracer-recipe.5" ] || t "and the page each field" names "$T/tracer-recipe.5" $(fields)
 
