@@ -30,7 +30,7 @@ collect = t.ftrace {
   { "pids", types.list(types.pid), doc = "Only the events of these processes.", from = "set_event_pid of tracefs" },
   {
     "comm", types.list(types.comm),
-    doc = "Only the events of tasks of these names.", from = "TASK_COMM_LEN of the kernel",
+    doc = "Only the events of tasks of these names.",
   },
   {
     "post", types.size, plan = "post_keep",
@@ -55,7 +55,7 @@ collect = t.syscalls { pid = 1, keep = "4M" }
   { "pid", types.list(types.pid), plan = "pids", needed = true, doc = "The processes, with their threads and all that they fork.", from = "set_event_pid of tracefs" },
   {
     "comm", types.list(types.comm),
-    alternative = true, doc = "The tasks of these names; pid or comm has to be given.", from = "TASK_COMM_LEN of the kernel",
+    alternative = true, doc = "The tasks of these names; pid or comm has to be given.",
   },
   { "keep", types.size, default = "16M", doc = "The size of the ring, for all CPUs together; a call takes 120 bytes.", from = "buffer_size_kb of tracefs" },
   {
@@ -178,7 +178,7 @@ collect = t.tasks { state = "D", every = "1s", keep = "5m" }
     "pid", types.list(types.field_or(types.pid)),
     doc = "This process with its threads, or this thread.", from = "proc(5)",
   },
-  { "comm", types.list(types.comm), doc = "Tasks of these names.", from = "TASK_COMM_LEN of the kernel" },
+  { "comm", types.list(types.comm), doc = "Tasks of these names." },
   { "cgroup", types.path, doc = "Tasks of this cgroup, and of those below it.", from = "/proc/PID/cgroup" },
   {
     "state", types.states, doc = "Tasks in one of these states, as letters: \"D\", \"RD\".", from = "/proc/PID/stat in proc(5)",
@@ -200,12 +200,12 @@ fields.sockets = {
 collect = t.sockets { host = "10.0.0.5", port = 2049, every = "1s" }
 ]],
   name,
-  { "host", types.list(types.address), doc = "Sockets with this address at either end.", from = "sock_diag(7)" },
+  { "host", types.list(types.address), doc = "Sockets with this address at either end." },
   {
     "port", types.list(types.field_or(types.port)),
-    doc = "Sockets with this port at either end.", from = "sock_diag(7)",
+    doc = "Sockets with this port at either end.",
   },
-  { "protocol", types.choice("tcp", "udp"), doc = "Sockets of this protocol; without it, of both.", from = "sock_diag(7)" },
+  { "protocol", types.choice("tcp", "udp"), doc = "Sockets of this protocol; without it, of both." },
   at, every, keep, max,
   default_name = function() return "sockets" end,
   finish = function(spec) return check_taken(spec, { spec.port }) end,

@@ -137,10 +137,10 @@ stop = t.silence { t.packet { src = "10.0.0.5" }, over = "5s" }
 ]],
   what = {
     key = "of", type = types.selector, least = 1, most = 1, accepts = selectors,
-    doc = "What is looked for.",
+    doc = "What has not been seen.",
   },
   label,
-  { "over", types.duration, needed = true, doc = "For how long." },
+  { "over", types.duration, needed = true, doc = "For how long it has not been seen." },
   {
     "from", types.choice("first", "start"), default = "first",
     doc = "Where the time begins to count: at the first one seen, or at the start of the capture.",
@@ -190,13 +190,13 @@ stop = t.rate { t.event "sched:sched_process_fork", above = 500, per = "1s", hol
 ]],
   what = {
     key = "of", type = types.selector, least = 1, most = 1, accepts = selectors,
-    doc = "What is looked for.",
+    doc = "What is counted.",
   },
   label,
   { "above", types.limit, needed = true, doc = "The number that has to be exceeded in some stretch of per." },
   { "below", types.count, alternative = true, doc = "The number that is not reached in some stretch of per." },
   { "per", types.duration, needed = true, doc = "The length of the stretch in which they are counted." },
-  { "hold", types.duration, doc = "For how long without a break." },
+  { "hold", types.duration, doc = "For how long it has to be so without a break." },
   hits,
   within,
   arm_after,
@@ -289,7 +289,7 @@ stop = t.gauge { "/proc/meminfo", line = "Dirty:", above = "2G", hold = "5s" }
   { "above", types.level "above", spread = true, needed = true, doc = "The limit that has to be exceeded." },
   { "below", types.level "below", spread = true, alternative = true, doc = "The limit that is not reached." },
   every,
-  { "hold", types.duration, doc = "For how long without a break." },
+  { "hold", types.duration, doc = "For how long it has to be so without a break." },
   hits,
   within,
   arm_after,
@@ -314,8 +314,8 @@ fields.hung = {
 stop = t.hung { comm = "postgres", over = "30s" }
 ]],
   label,
-  { "over", types.duration, needed = true, doc = "For how long." },
-  { "comm", types.comm, doc = "Only tasks of this name.", from = "TASK_COMM_LEN of the kernel" },
+  { "over", types.duration, needed = true, doc = "For how long; 100ms at least." },
+  { "comm", types.comm, doc = "Only tasks of this name." },
   hits,
   within,
   arm_after,
@@ -384,7 +384,7 @@ stop = t.exit { exe = "/usr/sbin/sshd" }
 ]],
   label,
   { "pid", types.pid, doc = "The process." },
-  { "comm", types.comm, alternative = true, doc = "Any process of this name.", from = "TASK_COMM_LEN of the kernel" },
+  { "comm", types.comm, alternative = true, doc = "Any process of this name." },
   { "exe", types.path, alternative = true, doc = "Any process that runs this program.", from = "/proc/PID/exe in proc(5)" },
   { "cgroup", types.path, alternative = true, doc = "Any process of this cgroup, or of one below it.", from = "/proc/PID/cgroup" },
   { "code", codes, doc = "Only a process that ends itself with this exit code.", from = "exit_group(2)" },
@@ -455,15 +455,12 @@ stop = t.pressure { "memory", full = "1s", per = "4s" }
   label,
   {
     "some", types.duration, needed = true, doc = "The time for which at least one task waits.",
-    from = "Documentation/accounting/psi.rst of the kernel",
   },
   {
     "full", types.duration, alternative = true, doc = "The time for which all tasks wait at once.",
-    from = "Documentation/accounting/psi.rst of the kernel",
   },
   {
     "per", types.duration, default = "2s", doc = "The length of the stretch in which they wait, 500ms to 10s.",
-    from = "Documentation/accounting/psi.rst of the kernel",
   },
   {
     "cgroup", types.path, doc = "Only the tasks of this cgroup: a directory of cgroup version 2.",
@@ -520,7 +517,7 @@ fields.crash = {
 stop = t.crash { comm = "nginx", signals = { "SEGV", "ABRT" } }
 ]],
   label,
-  { "comm", types.comm, doc = "Only processes of this name.", from = "TASK_COMM_LEN of the kernel" },
+  { "comm", types.comm, doc = "Only processes of this name." },
   {
     "signals", types.list(types.one_of(signal_names, "a signal that leaves a core, like \"SEGV\", or \"core\" or \"any\"", "SIGNAL")), default = "core",
     doc = "The signals by name; \"core\" stands for all that leave a core, \"any\" for all that end a process.", from = "signal(7)",
