@@ -80,7 +80,18 @@ begins() {
 }
 t "each constructor begins with a sentence, a synopsis and an example" begins $(constructors)
 
-# Each synopsis has all fields that are not shared, and its capitals are explained.
+# complete: each synopsis has all fields of its section.
+complete() {
+	awk '
+		/^\.SS/ { name = $2; synopsis = "" }
+		before == ".SY " name { synopsis = $0 }
+		{ before = $0 }
+		synopsis && /^\.B [a-z_]+ = / && !index(synopsis, "\\fB" $2 "\\fR") { print name ": no " $2; bad = 1 }
+		END { exit bad }' "$T/reference"
+}
+t "a synopsis has each field of its constructor" complete
+t "what all conditions share is said once" is "$(grep -cE '^\.B (hits|arm_after) = ' "$T/reference")" 2
+
 placeholders() { sed -n '/^\.SY/{n;p}' "$T/reference" | grep -oE '\\fI[A-Z]+' | sed 's/^...//' | sort -u; }
 explained() { awk '/^\.SH CONSTRUCTORS/ { on = 1 } /^\.SH SOURCES/ { exit } on && tag { print } { tag = on && /^\.TP/ }' "$manual/tracer-recipe.5" >"$T/tags"; names "$T/tags" "$@"; }
 t "the values in a synopsis are explained" explained $(placeholders)
