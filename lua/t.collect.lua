@@ -52,12 +52,18 @@ fields.syscalls = {
 collect = t.syscalls { pid = 1, keep = "4M" }
 ]],
   name,
-  { "pid", types.list(types.pid), plan = "pids", needed = true, doc = "The processes, with their threads and all that they fork.", from = "set_event_pid of tracefs" },
+  {
+    "pid", types.list(types.pid), plan = "pids", needed = true,
+    doc = "The processes, with their threads and all that they fork.", from = "set_event_pid of tracefs",
+  },
   {
     "comm", types.list(types.comm),
     alternative = true, doc = "The tasks of these names; pid or comm has to be given.",
   },
-  { "keep", types.size, default = "16M", doc = "The size of the ring, for all CPUs together; a call takes 120 bytes.", from = "buffer_size_kb of tracefs" },
+  {
+    "keep", types.size, default = "16M", doc = "The size of the ring, for all CPUs together; a call takes 120 bytes.",
+    from = "buffer_size_kb of tracefs",
+  },
   {
     "post", types.size, plan = "post_keep",
     doc = "The size of the ring for what comes after the stop; without it, a quarter of keep, but 1M at least, if the recipe has a post.",

@@ -285,7 +285,10 @@ stop = t.gauge { "/proc/meminfo", line = "Dirty:", above = "2G", hold = "5s" }
   {
     "column", types.count, doc = "Which word of the line is the number; without it, the first number is taken.",
   },
-  { "regex", types.text, doc = "A regular expression whose first group is the number, instead of line and column.", from = "pcre2pattern(3)" },
+  {
+    "regex", types.text, doc = "A regular expression whose first group is the number, instead of line and column.",
+    from = "pcre2pattern(3)",
+  },
   { "above", types.level "above", spread = true, needed = true, doc = "The limit that has to be exceeded." },
   { "below", types.level "below", spread = true, alternative = true, doc = "The limit that is not reached." },
   every,
@@ -338,7 +341,10 @@ fields.frozen = {
 stop = t.frozen { over = "30s" }
 ]],
   label,
-  { "over", types.duration, needed = true, doc = "For how long, from when the freeze was asked for; 100ms at least.", from = "ioctl_fifreeze(2)" },
+  {
+    "over", types.duration, needed = true, doc = "For how long, from when the freeze was asked for; 100ms at least.",
+    from = "ioctl_fifreeze(2)",
+  },
   hits,
   within,
   arm_after,
