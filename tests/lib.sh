@@ -67,6 +67,16 @@ tracers() {
 	done
 }
 
+# named NAME: those of them that are called so.
+named() {
+	local pid
+
+	for pid in $(tracers); do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] && echo "$pid"
+	done
+	return 0
+}
+
 # states FILE: the IDs of the state directories that machine saw.
 states() { sed -nE 's,^/(run/tracer/|dev/shm/tracer-)([0-9A-Z]{26})$,\2,p' "$1" | sort; }
 

@@ -100,10 +100,10 @@ return {
 LUA
 capture blind "$T/blind.lua"
 for i in $(seq 10); do echo "beat $i" >>"$log" && sleep 0.1; done
-kill -STOP $(pgrep -x tracer-follow)
+kill -STOP $(named tracer-follow)
 for i in $(seq 10); do echo "beat, not seen $i" >>"$log" && sleep 0.1; done
 t "blind: it fires" ended $pid 40
-kill -CONT $(pgrep -x tracer-follow) 2>/dev/null
+kill -CONT $(named tracer-follow) 2>/dev/null
 t "blind: a source is not whole" code 4
 t "blind: the bundle unpacks" unpack blind || finish
 t "blind: it is not certain that it was silent" manifest .stop.certain false

@@ -20,7 +20,7 @@ return {
     t.tasks { name = "idle", comm = { "kthreadd", "nobody" }, every = "100ms", keep = "10s" },
     t.tasks { name = "nothing", comm = "no such task", at = "both" },
     t.exec { name = "told", "sh", "-c", "echo it is \$1; cat /proc/\$1/comm; exit 3", "sh", "{pid}" },
-    t.exec { name = "slow", "sh", "-c", "echo begun; sleep 100 & sleep 100", deadline = "300ms" },
+    t.exec { name = "slow", "sh", "-c", "echo begun; sleep 101.$$ & sleep 101.$$", deadline = "300ms" },
     t.exec { name = "much", "yes", deadline = "5s", max = "4K" },
     t.exec { name = "beats", "date", "+%s", every = "200ms", at = "both" },
   },
@@ -32,7 +32,7 @@ t "commands are not run unless that is allowed" code 2
 t "which the first of them says" sentence 'tasks.lua:7: .*--allow-exec'
 run "$tracer" check "$T/tasks.lua"
 t "check shows them without" code 0
-t "as what runs as root" has "$T/out" 'RUNS, as root: sh -c "echo begun; sleep 100 & sleep 100"$'
+t "as what runs as root" has "$T/out" 'RUNS, as root: sh -c "echo begun; sleep 101[.0-9]* & sleep 101[.0-9]*"$'
 t "and no longer says that it runs nothing" has "$T/out" 'What it runs: the commands above, as root'
 
 sed 's/"much", "yes"/"much", "yes -n"/' "$T/tasks.lua" >"$T/words.lua"
@@ -61,7 +61,7 @@ t "that is no failure" source_is told outcome ok
 t "one that takes too long is killed" has "$b/commands/slow-stop.txt" '^# killed at its deadline'
 t "what it had printed is kept" has "$b/commands/slow-stop.txt" '^begun$'
 t "and its source says so" source_is slow outcome truncated
-t "with what it has started" not pgrep -fx 'sleep 100'
+t "with what it has started" not pgrep -fx "sleep 101[.]$$"
 t "one that prints without end is cut" is "$(($(wc -c <"$b/commands/much-stop.txt") <= 4096))" 1
 t "and says so" has "$b/commands/much-stop.txt" 'it printed more than is kept'
 t "a command at a rate" within "$(grep -c '^# [0-9]* 20' "$b/commands/beats.txt")" 5 3
@@ -108,7 +108,7 @@ run "$tracer" check --measure 1s --allow-exec "$T/long.lua"
 t "commands: a trial ends them too" await 10 not marked
 capture twice --allow-exec "$T/long.lua"
 await 5 marked
-kill -9 $(pgrep -x tracer-long)
+kill -9 $(named tracer-long)
 t "commands: so does the end of their source" await 10 not marked
 kill -INT $pid
 ended $pid 60
