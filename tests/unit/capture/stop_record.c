@@ -205,7 +205,7 @@ static void a_page_that_is_there_or_cut_short_or_missing_is_said(void **state)
 
 static void each_cause_has_its_word(void **state)
 {
-	static const char *const words[] = { "condition", "user", "max_time", "fault", "killed" };
+	static const char *const words[] = { "condition", "user", "max_time", "killed" };
 
 	(void)state;
 	for (enum stop_by by = STOP_CONDITION; by <= STOP_KILLED; by++)
