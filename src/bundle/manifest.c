@@ -43,24 +43,24 @@ static json_t *manifest_time(uint64_t boot, const struct anchor *a)
 			 "utc", clock_utc(wall).text);
 }
 
-static json_t *manifest_host(const struct output *f)
+static json_t *manifest_host(const struct output *output)
 {
 	struct utsname uts;
 
 	uname(&uts);
-	return json_pack("{s:s, s:s, s:s, s:s, s:i}", "hostname", f->about->hostname, "kernel",
+	return json_pack("{s:s, s:s, s:s, s:s, s:i}", "hostname", output->about->hostname, "kernel",
 			 uts.release, "version", uts.version, "machine", uts.machine, "cpus",
 			 (int)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-static json_t *manifest_recipe(const struct output *f)
+static json_t *manifest_recipe(const struct output *output)
 {
-	const struct plan *plan = f->capture->plan;
+	const struct plan *plan = output->capture->plan;
 
 	return json_pack("{s:s, s:s, s:s, s:O?, s:O?}", "name", plan->name, "question",
 			 plan->question ? plan->question : "", "plan_sha256", plan->sha256, "args",
 			 json_object_get(plan->json, "args"), "arguments",
-			 json_object_get(f->about->json, "arguments"));
+			 json_object_get(output->about->json, "arguments"));
 }
 
 static json_t *manifest_clocks(const struct anchor *anchors, size_t n)
@@ -78,10 +78,10 @@ static json_t *manifest_clocks(const struct anchor *anchors, size_t n)
 	return json_pack("{s:s, s:o}", "unit", "ns", "anchors", list);
 }
 
-static json_t *manifest_stop(const struct output *f, const struct anchor *a)
+static json_t *manifest_stop(const struct output *output, const struct anchor *a)
 {
-	const struct stop_record *stop = stop_get(f->capture->stop);
-	const struct plan *plan = f->capture->plan;
+	const struct stop_record *stop = stop_get(output->capture->stop);
+	const struct plan *plan = output->capture->plan;
 	json_t *json = json_pack("{s:o, s:o, s:o, s:b}", "event", manifest_time(stop->event, a),
 				 "cut", manifest_time(stop->cut, a), "text",
 				 manifest_string(stop->text), "certain", !stop->uncertain);
@@ -173,23 +173,23 @@ static json_t *manifest_conditions(const struct plan *plan, const struct board *
 	return list;
 }
 
-int manifest_make(json_t **ret, const struct output *f, const struct report *reports,
+int manifest_make(json_t **ret, const struct output *output, const struct report *reports,
 		  const struct anchor *anchors, size_t n_anchors, struct err *e)
 {
-	const struct capture *c = f->capture;
+	const struct capture *c = output->capture;
 	const struct stop_record *stop = stop_get(c->stop);
 	const struct anchor *last = &anchors[n_anchors - 1];
 
 	*ret = json_pack("{s:i, s:s, s:s, s:s, s:s, s:b}", "schema", 1, "tracer", TRACER_VERSION,
-			 "id", c->state->id, "bundle", f->name, "ended_by", stop_by_text(stop->by),
-			 "whole", c->board->whole);
+			 "id", c->state->id, "bundle", output->name, "ended_by",
+			 stop_by_text(stop->by), "whole", c->board->whole);
 	if (!*ret)
 		return err_set(e, "no memory for the manifest");
-	json_object_set_new(*ret, "recipe", manifest_recipe(f));
-	json_object_set_new(*ret, "host", manifest_host(f));
+	json_object_set_new(*ret, "recipe", manifest_recipe(output));
+	json_object_set_new(*ret, "host", manifest_host(output));
 	json_object_set_new(*ret, "clocks", manifest_clocks(anchors, n_anchors));
 	json_object_set_new(*ret, "started", manifest_time(c->board->armed, last));
-	json_object_set_new(*ret, "stop", manifest_stop(f, last));
+	json_object_set_new(*ret, "stop", manifest_stop(output, last));
 	json_object_set_new(*ret, "conditions", manifest_conditions(c->plan, c->board));
 	json_object_set_new(*ret, "sources", manifest_sources(c->plan, reports));
 	return 0;

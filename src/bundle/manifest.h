@@ -10,7 +10,7 @@
 #include "plan/source.h"
 
 /* The manifest of what was saved, without the list of files. *ret is the caller's. */
-int manifest_make(json_t **ret, const struct output *finish, const struct report *reports,
+int manifest_make(json_t **ret, const struct output *output, const struct report *reports,
 		  const struct anchor *anchors, size_t n_anchors, struct err *e);
 
 /* Reads and writes it in a bundle's directory; writing replaces it at once. */

@@ -78,10 +78,10 @@ static int save_finish_source(struct worker *worker, const struct source *s, uin
 	return e.code;
 }
 
-static int save_sources(struct output *f, struct save *common, struct report *reports,
+static int save_sources(struct output *output, struct save *common, struct report *reports,
 			struct err *e)
 {
-	struct plan *plan = f->capture->plan;
+	struct plan *plan = output->capture->plan;
 	autofree struct saving *savings = calloc(plan->n_sources, sizeof(*savings));
 	autofree struct worker *workers = calloc(plan->n_sources, sizeof(*workers));
 	uint64_t until = clock_boot() + SAVE_WAIT;
@@ -91,8 +91,9 @@ static int save_sources(struct output *f, struct save *common, struct report *re
 		return err_set(e, "no memory to save");
 	for (size_t i = 0; i < plan->n_sources; i++) {
 		/* the lock as well: as long as a ring is being emptied, nobody else may begin to */
-		int keep[] = { common->statedir, common->outdir, f->capture->state->lock,
-			       f->capture->tracing ? tracing_fd(f->capture->tracing) : -1 };
+		int keep[] = { common->statedir, common->outdir, output->capture->state->lock,
+			       output->capture->tracing ? tracing_fd(output->capture->tracing)
+							: -1 };
 
 		savings[i] = (struct saving) { .source = &plan->sources[i], .save = *common };
 		savings[i].save.report = &reports[i];
@@ -108,7 +109,7 @@ static int save_sources(struct output *f, struct save *common, struct report *re
 	}
 	if (!full)
 		return 0;
-	err_set(e, "'%s' became full", f->outdir);
+	err_set(e, "'%s' became full", output->outdir);
 	return e->code = -ENOSPC;
 }
 
@@ -143,18 +144,18 @@ static int save_recipe(int statedir, int bundledir, struct err *e)
 }
 
 /* Before the rings are emptied, since that can be done only once. */
-static int save_check_room(const struct output *f, int outdir, struct err *e)
+static int save_check_room(const struct output *output, int outdir, struct err *e)
 {
 	uint64_t need = 16 << 20;
 	struct statvfs fs;
 
-	for (size_t i = 0; i < f->capture->plan->n_sources; i++)
-		need += f->capture->board->sources[i].bytes / 8 * 9;
+	for (size_t i = 0; i < output->capture->plan->n_sources; i++)
+		need += output->capture->board->sources[i].bytes / 8 * 9;
 	if (fstatvfs(outdir, &fs) < 0)
-		return err_sys(e, "cannot look at '%s'", f->outdir);
+		return err_sys(e, "cannot look at '%s'", output->outdir);
 	if ((uint64_t)fs.f_bavail * fs.f_frsize >= need)
 		return 0;
-	err_set(e, "'%s' has %s free and the recording may take %s", f->outdir,
+	err_set(e, "'%s' has %s free and the recording may take %s", output->outdir,
 		size_about((uint64_t)fs.f_bavail * fs.f_frsize).text, size_about(need).text);
 	return e->code = -ENOSPC;
 }
@@ -169,20 +170,20 @@ static int save_set_aside(int outdir, const char *name, const char *aside, struc
 	return errno == ENOTEMPTY || errno == EEXIST ? 0 : err_sys(e, "cannot rename '%s'", name);
 }
 
-static int save_make_dir(const struct output *f, struct err *e)
+static int save_make_dir(const struct output *output, struct err *e)
 {
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
+	autoclose int outdir = io_open_dir(AT_FDCWD, output->outdir, e);
 	autoclose int bundledir = -1;
 	char aside[220];
 
 	if (outdir < 0)
 		return outdir;
-	snprintf(aside, sizeof(aside), "%s.interrupted", f->name);
-	if (mkdirat(outdir, f->name, 0700) < 0 &&
-	    (errno != EEXIST ? err_sys(e, "cannot make '%s/%s'", f->outdir, f->name)
-			     : save_set_aside(outdir, f->name, aside, e)) < 0)
+	snprintf(aside, sizeof(aside), "%s.interrupted", output->name);
+	if (mkdirat(outdir, output->name, 0700) < 0 &&
+	    (errno != EEXIST ? err_sys(e, "cannot make '%s/%s'", output->outdir, output->name)
+			     : save_set_aside(outdir, output->name, aside, e)) < 0)
 		return e->code;
-	bundledir = io_open_dir(outdir, f->name, e);
+	bundledir = io_open_dir(outdir, output->name, e);
 	if (bundledir >= 0 && renameat(outdir, aside, bundledir, "interrupted") < 0 &&
 	    errno != ENOENT)
 		return err_sys(e, "cannot rename '%s'", aside);
@@ -235,14 +236,14 @@ static bool save_whole(const struct plan *plan, const struct report *reports)
 	return true;
 }
 
-static int save_manifest(const struct output *f, const struct report *reports,
+static int save_manifest(const struct output *output, const struct report *reports,
 			 const struct save *save, struct err *e)
 {
 	json_t *manifest;
 	int r;
 
-	f->capture->board->whole = save_whole(f->capture->plan, reports);
-	if (manifest_make(&manifest, f, reports, save->anchors, save->n_anchors, e) < 0)
+	output->capture->board->whole = save_whole(output->capture->plan, reports);
+	if (manifest_make(&manifest, output, reports, save->anchors, save->n_anchors, e) < 0)
 		return e->code;
 	r = manifest_write(manifest, save->outdir, e);
 	json_decref(manifest);
@@ -250,93 +251,95 @@ static int save_manifest(const struct output *f, const struct report *reports,
 }
 
 /* Where the raw data is, once the rings are empty: "DIRECTORY\nNAME". */
-static int save_remember(const struct output *f, struct err *e)
+static int save_remember(const struct output *output, struct err *e)
 {
 	autofree char *text = NULL;
 
-	if (asprintf(&text, "%s\n%s", f->outdir, f->name) < 0)
+	if (asprintf(&text, "%s\n%s", output->outdir, output->name) < 0)
 		return err_set(e, "no memory");
-	unlinkat(f->capture->state->fd, "saved", 0);
-	return io_create_file(f->capture->state->fd, "saved", text, strlen(text), e);
+	unlinkat(output->capture->state->fd, "saved", 0);
+	return io_create_file(output->capture->state->fd, "saved", text, strlen(text), e);
 }
 
 /* Half a copy is worth nothing: the whole one is still where it was. */
-static void save_drop_copy(const struct output *f)
+static void save_drop_copy(const struct output *output)
 {
 	struct err ignored = ERR_INIT;
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, &ignored);
+	autoclose int outdir = io_open_dir(AT_FDCWD, output->outdir, &ignored);
 
-	if (outdir >= 0 && io_remove_tree(outdir, f->name, &ignored) < 0)
+	if (outdir >= 0 && io_remove_tree(outdir, output->name, &ignored) < 0)
 		log_line("%s", ignored.text);
 }
 
 /* What lies in another directory is copied, and removed there once the copy is safe. */
-static int save_move(struct output *f, const char *from, struct err *e)
+static int save_move(struct output *output, const char *from, struct err *e)
 {
 	autoclose int olddir = io_open_dir(AT_FDCWD, from, e);
-	autoclose int old = olddir < 0 ? -1 : io_open_dir(olddir, f->name, e);
+	autoclose int old = olddir < 0 ? -1 : io_open_dir(olddir, output->name, e);
 	autoclose int bundledir = -1;
 
 	if (old < 0)
 		return e->code;
-	bundledir = save_make_dir(f, e);
+	bundledir = save_make_dir(output, e);
 	if (bundledir < 0 || tree_walk(old, save_copy_file, &bundledir, e) < 0 ||
-	    tree_sync(bundledir, e) < 0 || save_remember(f, e) < 0) {
-		save_drop_copy(f);
+	    tree_sync(bundledir, e) < 0 || save_remember(output, e) < 0) {
+		save_drop_copy(output);
 		return e->code;
 	}
-	return io_remove_tree(olddir, f->name, e);
+	return io_remove_tree(olddir, output->name, e);
 }
 
 /* Where an earlier save had begun, if that was in another directory: what it has taken comes along.
  */
-static int save_fetch_interrupted(const struct output *f, int bundledir, struct err *e)
+static int save_fetch_interrupted(const struct output *output, int bundledir, struct err *e)
 {
 	struct err absent = ERR_INIT;
 	autofree char *from = NULL;
 	autoclose int olddir = -1, old = -1, aside = -1;
 
-	if (io_read_file(f->capture->state->fd, "saving", 4096, &from, NULL, &absent) == 0 &&
-	    strcmp(from, f->outdir)) {
+	if (io_read_file(output->capture->state->fd, "saving", 4096, &from, NULL, &absent) == 0 &&
+	    strcmp(from, output->outdir)) {
 		olddir = io_open_dir(AT_FDCWD, from, &absent);
-		old = olddir < 0 ? -1 : io_open_dir(olddir, f->name, &absent);
+		old = olddir < 0 ? -1 : io_open_dir(olddir, output->name, &absent);
 	}
 	if (old >= 0) {
 		if (io_make_dirs(bundledir, "interrupted", e) < 0)
 			return e->code;
 		aside = io_open_dir(bundledir, "interrupted", e);
 		if (aside < 0 || tree_walk(old, save_copy_file, &aside, e) < 0 ||
-		    tree_sync(aside, e) < 0 || io_remove_tree(olddir, f->name, e) < 0)
+		    tree_sync(aside, e) < 0 || io_remove_tree(olddir, output->name, e) < 0)
 			return e->code;
 	}
-	unlinkat(f->capture->state->fd, "saving", 0);
-	return io_create_file(f->capture->state->fd, "saving", f->outdir, strlen(f->outdir), e);
+	unlinkat(output->capture->state->fd, "saving", 0);
+	return io_create_file(output->capture->state->fd, "saving", output->outdir,
+			      strlen(output->outdir), e);
 }
 
-static int save_rings(struct output *f, struct save *save, struct report *reports, struct err *e)
+static int save_rings(struct output *output, struct save *save, struct report *reports,
+		      struct err *e)
 {
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
+	autoclose int outdir = io_open_dir(AT_FDCWD, output->outdir, e);
 	autoclose int bundledir = -1;
 
-	if (outdir < 0 || save_check_room(f, outdir, e) < 0)
+	if (outdir < 0 || save_check_room(output, outdir, e) < 0)
 		return e->code;
-	bundledir = save_make_dir(f, e);
-	if (bundledir < 0 || save_fetch_interrupted(f, bundledir, e) < 0)
+	bundledir = save_make_dir(output, e);
+	if (bundledir < 0 || save_fetch_interrupted(output, bundledir, e) < 0)
 		return e->code;
 	save->outdir = bundledir;
-	save_note_interrupted(f->capture->plan, save);
-	memset(reports, 0, f->capture->plan->n_sources * sizeof(*reports));
-	if (save_sources(f, save, reports, e) < 0)
+	save_note_interrupted(output->capture->plan, save);
+	memset(reports, 0, output->capture->plan->n_sources * sizeof(*reports));
+	if (save_sources(output, save, reports, e) < 0)
 		return e->code;
-	return save_remember(f, e);
+	return save_remember(output, e);
 }
 
 /* For who reads the bundle at a desk. */
-static void save_formats(const struct output *f, int bundledir)
+static void save_formats(const struct output *output, int bundledir)
 {
 	struct err failed = ERR_INIT;
-	autoclose int events = f->capture->tracing
-				       ? openat(tracing_fd(f->capture->tracing), "events",
+	autoclose int events = output->capture->tracing
+				       ? openat(tracing_fd(output->capture->tracing), "events",
 						O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 				       : -1;
 
@@ -346,26 +349,25 @@ static void save_formats(const struct output *f, int bundledir)
 		log_line("host/formats.txt: %s", failed.text);
 }
 
-static int save_complete(struct output *f, struct save *save, const struct report *reports,
+static int save_complete(struct output *output, struct save *save, const struct report *reports,
 			 struct err *e)
 {
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
-	autoclose int bundledir = outdir < 0 ? -1 : io_open_dir(outdir, f->name, e);
+	autoclose int bundledir = output_open(output, e);
 
 	save->outdir = bundledir;
 	if (bundledir < 0 || io_remove_tree(bundledir, "recipe", e) < 0 ||
 	    save_recipe(save->statedir, bundledir, e) < 0)
 		return e->code;
-	save_formats(f, bundledir);
-	if (save_manifest(f, reports, save, e) < 0)
+	save_formats(output, bundledir);
+	if (save_manifest(output, reports, save, e) < 0)
 		return e->code;
 	return tree_sync(bundledir, e);
 }
 
 int save_main(void *arg, int engine, struct err *e)
 {
-	struct output *f = arg;
-	struct capture *c = f->capture;
+	struct output *output = arg;
+	struct capture *c = output->capture;
 	struct save save = { .state = c->state,
 			     .statedir = c->state->fd,
 			     .stop = stop_get(c->stop) };
@@ -380,9 +382,9 @@ int save_main(void *arg, int engine, struct err *e)
 	    anchors_read(c->state->fd, &anchors, &save.n_anchors, e) < 0)
 		return e->code;
 	save.anchors = anchors;
-	if (!output_saved(f, dir, sizeof(dir)))
-		r = save_rings(f, &save, reports, e);
-	else if (strcmp(dir, f->outdir))
-		r = save_move(f, dir, e);
-	return r < 0 ? e->code : save_complete(f, &save, reports, e);
+	if (!output_saved(output, dir, sizeof(dir)))
+		r = save_rings(output, &save, reports, e);
+	else if (strcmp(dir, output->outdir))
+		r = save_move(output, dir, e);
+	return r < 0 ? e->code : save_complete(output, &save, reports, e);
 }

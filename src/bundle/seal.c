@@ -255,7 +255,8 @@ static int seal_tarball(struct seal *seal, int statedir, int outdir, int bundled
 }
 
 /* The last words: what was skipped, what tracer did, every file with its hash. */
-static int seal_manifest(const struct output *f, int bundledir, struct seal *seal, struct err *e)
+static int seal_manifest(const struct output *output, int bundledir, struct seal *seal,
+			 struct err *e)
 {
 	struct err absent = ERR_INIT;
 	autofree char *log = NULL;
@@ -264,14 +265,14 @@ static int seal_manifest(const struct output *f, int bundledir, struct seal *sea
 	int r;
 
 	unlinkat(bundledir, "tracer.log", 0);
-	if (io_read_file(f->capture->state->fd, "tracer.log", 64 << 20, &log, &size, &absent) ==
-		    0 &&
+	if (io_read_file(output->capture->state->fd, "tracer.log", 64 << 20, &log, &size,
+			 &absent) == 0 &&
 	    io_create_file(bundledir, "tracer.log", log, size, e) < 0)
 		return e->code;
 	if (manifest_read(&manifest, bundledir, e) < 0)
 		return e->code;
-	if (f->skipped)
-		json_object_set_new(manifest, "conversion_skipped", json_string(f->skipped));
+	if (output->skipped)
+		json_object_set_new(manifest, "conversion_skipped", json_string(output->skipped));
 	seal->mtime =
 		manifest_int(json_object_get(json_object_get(manifest, "stop"), "event"), "wall") /
 		NS_PER_S;
@@ -284,43 +285,45 @@ static int seal_manifest(const struct output *f, int bundledir, struct seal *sea
 
 /* From here on there is a bundle, whatever becomes of us: recover must not look for the raw data.
  */
-static int seal_remember(const struct output *f, struct err *e)
+static int seal_remember(const struct output *output, struct err *e)
 {
-	return io_create_file(f->capture->state->fd, "sealed", "", 0, e);
+	return io_create_file(output->capture->state->fd, "sealed", "", 0, e);
 }
 
 /* Whether the tarball has its name already, which it gets when it is whole: we were killed just
  * behind that. */
-static bool seal_is_published(const struct output *f, int outdir)
+static bool seal_is_published(const struct output *output, int outdir)
 {
 	char name[256];
 
-	snprintf(name, sizeof(name), "%s%s", f->name, output_suffixes[f->about->compress]);
-	return faccessat(f->capture->state->fd, "sealing", F_OK, 0) == 0 &&
+	snprintf(name, sizeof(name), "%s%s", output->name,
+		 output_suffixes[output->about->compress]);
+	return faccessat(output->capture->state->fd, "sealing", F_OK, 0) == 0 &&
 	       faccessat(outdir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int seal_main(void *arg, int engine, struct err *e)
 {
-	struct output *f = arg;
-	struct seal seal = { .name = f->name, .engine = engine };
-	autoclose int outdir = io_open_dir(AT_FDCWD, f->outdir, e);
+	struct output *output = arg;
+	struct seal seal = { .name = output->name, .engine = engine };
+	autoclose int outdir = io_open_dir(AT_FDCWD, output->outdir, e);
 	autoclose int bundledir = -1;
 	char dir[4096];
 
 	if (outdir < 0)
 		return outdir;
-	output_saved(f, dir, sizeof(dir));
-	if (faccessat(f->capture->state->fd, "sealed", F_OK, 0) == 0)
-		return io_remove_tree(outdir, f->name, e);
-	if (seal_is_published(f, outdir))
-		return seal_remember(f, e) < 0 ? e->code : io_remove_tree(outdir, f->name, e);
-	bundledir = io_open_dir(outdir, f->name, e);
-	if (bundledir < 0 || seal_manifest(f, bundledir, &seal, e) < 0 ||
+	output_saved(output, dir, sizeof(dir));
+	if (faccessat(output->capture->state->fd, "sealed", F_OK, 0) == 0)
+		return io_remove_tree(outdir, output->name, e);
+	if (seal_is_published(output, outdir))
+		return seal_remember(output, e) < 0 ? e->code
+						    : io_remove_tree(outdir, output->name, e);
+	bundledir = io_open_dir(outdir, output->name, e);
+	if (bundledir < 0 || seal_manifest(output, bundledir, &seal, e) < 0 ||
 	    tree_sync(bundledir, e) < 0 ||
-	    seal_tarball(&seal, f->capture->state->fd, outdir, bundledir, f->about->compress, e) <
-		    0 ||
-	    seal_remember(f, e) < 0)
+	    seal_tarball(&seal, output->capture->state->fd, outdir, bundledir,
+			 output->about->compress, e) < 0 ||
+	    seal_remember(output, e) < 0)
 		return e->code;
-	return io_remove_tree(outdir, f->name, e);
+	return io_remove_tree(outdir, output->name, e);
 }

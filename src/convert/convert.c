@@ -96,15 +96,17 @@ static int convert_all(const struct converting *common, json_t *manifest, struct
 
 int convert_main(void *arg, int engine, struct err *e)
 {
-	const struct output *f = arg;
-	struct converting run = { .engine = engine, .skipped = f->skipped, .done = json_array() };
-	autoclose int bundledir = output_open(f, e);
+	const struct output *output = arg;
+	struct converting run = { .engine = engine,
+				  .skipped = output->skipped,
+				  .done = json_array() };
+	autoclose int bundledir = output_open(output, e);
 	json_t *manifest;
 	int r;
 
 	if (bundledir < 0 || manifest_read(&manifest, bundledir, e) < 0)
 		return e->code;
-	log_open(f->capture->state->fd);
+	log_open(output->capture->state->fd);
 	run.bundledir = bundledir;
 	json_object_set_new(manifest, "conversions", run.done);
 	r = convert_all(&run, manifest, e);
