@@ -28,6 +28,10 @@ upward() {
 circles() { includes "$1" | sed 's/\.[ch]//g' | awk '$1 != $2' | tsort 2>&1 >/dev/null; }
 twice() { (cd "$1" && ls -- */*.[ch]) | sed 's/\.[ch]$//' | sort -u | sed 's,.*/,,' | sort | uniq -d; }
 
+# Names that doc/DESIGN.md says along the way of the data, and files that are not among them.
+words() { sed -n '/^The files, along/,/^\*\*The state/p' "$top/doc/DESIGN.md" | grep -o '`[a-z_/]*`' | tr -d '`' | sed 's,.*/,,'; }
+not_named() { (cd "$1" && ls -- */*.[ch]) | sed '/^command/d; s/\.[ch]$//; s,.*/,,' | sort -u | grep -vxFf <(words); }
+
 no_folder_of_tests() { (cd "$top/tests/unit" && ls -d -- */ *.c 2>/dev/null) | tr -d / | grep -vxFf <(table); }
 
 none() { [ -z "$("$@")" ] || { "$@"; return 1; }; }
@@ -41,6 +45,7 @@ t "includes are written from src/" none not_from_src "$top/src"
 t "no include goes up" none upward "$top/src"
 t "no files include each other in a circle" none circles "$top/src"
 t "no two folders have a file of one name" none twice "$top/src"
+t "the design names each file" none not_named "$top/src"
 t "unit tests lie in folders of those names" none no_folder_of_tests
 
 # The same tests see what is wrong.
@@ -50,9 +55,12 @@ t "an include that goes up is found" finds "base/io.h command/command.h" upward 
 t "a circle is found" has <(circles "$T/src") 'loop'
 echo '#include "io.h"' >"$T/src/base/flat.h"
 t "an include without its folder is found" finds "base/flat.h: io.h" not_from_src "$T/src"
+rm "$T/src/base/flat.h"
 touch "$T/src/stray.c" "$T/src/engine/io.c"
 t "a file in no folder is found" finds stray.c no_folder "$T/src"
 t "a name that stands twice is found" finds io twice "$T/src"
+touch "$T/src/engine/unheard_of.c"
+t "a file that the design does not name is found" finds unheard_of not_named "$T/src"
 rm -r "$T/src/trace"
 t "a folder that is not there is found" finds trace no_files "$T/src"
 finish
