@@ -55,7 +55,7 @@ char *text_json(const char *text)
 
 bool text_is_utf8(const char *text, size_t size)
 {
-	autojson json_t *string = json_stringn(text, size); /* takes exactly that */
+	autojson json_t *string = json_stringn(text, size); /* takes nothing else */
 
 	return string != NULL;
 }

@@ -16,7 +16,7 @@ void text_escape(char *buffer, size_t room, const char *text);
  * bytes as "\xff". The caller frees it. */
 char *text_json(const char *text);
 
-/* Whether it is well-formed UTF-8, without a NUL. */
+/* Whether it is well-formed UTF-8; a NUL is. */
 bool text_is_utf8(const char *text, size_t size);
 
 /* Makes it fit for a terminal: UTF-8 without control characters but the end of a line; what is

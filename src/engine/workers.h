@@ -1,6 +1,5 @@
-/* The workers are the processes of a capture, and the waiting on them, on signals and on other
- * commands.
- */
+/* The processes of a capture: the engine starts them here, and waits on them, on signals and on other
+ * commands. */
 #pragma once
 
 #include <stdint.h>
@@ -67,7 +66,7 @@ void workers_take_wishes(struct workers *workers);
 /* From here on the signals of a capture wait until the engine takes them. */
 void workers_block_signals(void);
 
-/* A watch process that was killed gets a successor, and who is to wait for the thaw. */
+/* Gives the watch process, or the one that waits for the thaw, a successor if it was killed. */
 void workers_check_watcher(struct workers *workers);
 void workers_check_thawer(struct workers *workers);
 

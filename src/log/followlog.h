@@ -1,4 +1,4 @@
-/* Inside a follower: one kind of log behind a struct of operations. */
+/* One kind of log that a follower can follow: the operations that hand out its lines. */
 #pragma once
 
 #include <stdbool.h>
