@@ -1,5 +1,5 @@
-/* The processes of a capture: the engine starts them here, and waits on them, on signals and on other
- * commands. */
+/* The processes of a capture: the engine starts them here, and waits on them, on signals and on
+ * other commands. */
 #pragma once
 
 #include <stdint.h>
